@@ -1,0 +1,446 @@
+"""Every setting of ttsd: its default, unit, bounds and meaning.
+
+Defaults live here; a YAML file holds only what differs; `--set a.b=c` is laid over both, and the whole tree is validated
+once. Keys and secrets are never settings: they come from the environment alone.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ttsd.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """A section of the settings: unknown keys are refused, values cannot be changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class PathsConfig(Settings):
+    """Where the stages read and write when no directory is given on the command line."""
+
+    markdown: Path = Path("output")
+    """Folder of Markdown study guides that `generate` reads."""
+    raw: Path = Path("datasets/raw")
+    """Corpus that `generate` writes and `preprocess` reads."""
+    processed: Path = Path("datasets/processed")
+    """Corpus that `preprocess` writes and `qc` reads."""
+    curated: Path = Path("datasets/curated")
+    """Corpus that `qc` writes and `train` reads."""
+    run: Path = Path("checkpoints/run")
+    """Run directory that `train` writes."""
+    evaluation: Path = Path("checkpoints/run/evaluation")
+    """Directory that `evaluate` writes its report into."""
+
+
+class AudioConfig(Settings):
+    """The one definition of samples and frames, shared by every stage."""
+
+    sample_rate: Literal[16000, 22050, 24000] = 22050
+    """Samples per second of the processed corpus and of the student, in Hz."""
+    n_fft: Count = 1024
+    """Length of the Fourier transform, in samples."""
+    win_length: Count = 1024
+    """Length of the analysis window, in samples; at most `n_fft`."""
+    hop_length: Count = 256
+    """Samples between successive frames; the product of the decoder's upsampling rates."""
+    n_mels: Count = 80
+    """Bands of the log-mel spectrogram."""
+    f_min: NonNegative = 0.0
+    """Lower edge of the lowest mel band, in Hz."""
+    f_max: Positive | None = None
+    """Upper edge of the highest mel band, in Hz; none means half the sample rate."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "AudioConfig":
+        if self.win_length > self.n_fft:
+            raise ValueError(f"audio.win_length ({self.win_length}) is above audio.n_fft ({self.n_fft})")
+        if self.f_max is not None and self.f_max > self.sample_rate / 2:
+            raise ValueError(f"audio.f_max ({self.f_max}) is above half of audio.sample_rate ({self.sample_rate})")
+        return self
+
+
+class SplitConfig(Settings):
+    """Which utterances are kept from training; decided by a hash of their source section."""
+
+    val_fraction: Fraction = 0.03
+    """Share of the sections used to watch the training."""
+    test_fraction: Fraction = 0.15
+    """Share of the sections that only `evaluate` uses."""
+
+    @model_validator(mode="after")
+    def _leaves_training_data(self) -> "SplitConfig":
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError("split.val_fraction and split.test_fraction together leave nothing to train on")
+        return self
+
+
+class PicoConfig(Settings):
+    """SVOX Pico: small local voices that give audio and nothing else."""
+
+    voice: Literal["en-US", "en-GB", "de-DE", "es-ES", "fr-FR", "it-IT"] = "en-US"
+    """Voice, by its language."""
+    speed: Annotated[float, Field(ge=0.2, le=5)] = 1.0
+    """Speaking rate; 1 is the voice's own."""
+    pitch: Annotated[float, Field(ge=0.5, le=2)] = 1.0
+    """Pitch; 1 is the voice's own."""
+
+
+class PiperConfig(Settings):
+    """Piper: local VITS voices in ONNX files, which also give phoneme ids and durations."""
+
+    voice: str = "joe"
+    """`joe` for the packaged voice, or the path of a Piper voice's `.onnx` file with its `.onnx.json` beside it."""
+    noise_scale: NonNegative = 0.667
+    """Standard deviation of the noise in the latents; 0 makes the voice a function of its text."""
+    noise_scale_duration: NonNegative = 0.8
+    """Standard deviation of the noise in the durations; 0 makes them a function of the text."""
+    length_scale: Positive = 1.0
+    """Stretch of the durations; above 1 is slower."""
+
+
+class VerbatimConfig(Settings):
+    """The local writer of transcripts: the guide's own sentences, no paraphrase."""
+
+    max_chars: Annotated[int, Field(ge=20)] = 200
+    """Longest utterance, in characters; longer sentences are cut at clauses."""
+    min_chars: Annotated[int, Field(ge=1)] = 12
+    """Shorter sentences are joined to their neighbour in the same section."""
+
+
+class GenerateConfig(Settings):
+    """`generate`: Markdown to transcripts to teacher speech."""
+
+    teacher: Literal["pico", "piper"] = "piper"
+    """Whose voice is distilled."""
+    max_utterances: Count | None = None
+    """Stop after this many utterances; none takes them all."""
+    verbatim: VerbatimConfig = VerbatimConfig()
+    """The local writer of transcripts."""
+    pico: PicoConfig = PicoConfig()
+    """Settings of the `pico` teacher."""
+    piper: PiperConfig = PiperConfig()
+    """Settings of the `piper` teacher."""
+
+
+class PreprocessConfig(Settings):
+    """`preprocess`: one sample rate, one loudness, clean edges, text as it is spoken."""
+
+    trim_db: Annotated[float, Field(lt=0)] = -45.0
+    """Quieter than this, relative to the clip's loudest frame, counts as silence at the edges; in dB."""
+    trim_margin_ms: NonNegative = 80.0
+    """Silence kept before the first and after the last sound, in milliseconds."""
+    loudness_lufs: Annotated[float, Field(ge=-40, le=-10)] = -23.0
+    """Target loudness by ITU-R BS.1770, in LUFS."""
+    peak_ceiling_db: Annotated[float, Field(ge=-12, le=0)] = -1.0
+    """No sample is louder than this, in dB of full scale; a clip that would be is turned down, not clipped."""
+    normalize_text: bool = True
+    """Spell out numbers, units and abbreviations."""
+
+
+class AsrConfig(Settings):
+    """The recogniser that `qc` and `evaluate` listen with."""
+
+    model: str = "tiny.en"
+    """`tiny.en` for the packaged model, a faster-whisper model name, or the folder of a CTranslate2 model."""
+    compute_type: str = "int8"
+    """Arithmetic of the recogniser, as faster-whisper names it."""
+    beam_size: Count = 5
+    """Hypotheses kept while decoding."""
+    language: str = "en"
+    """Language spoken, as Whisper names it."""
+
+
+class QcConfig(Settings):
+    """`qc`: which clips are kept."""
+
+    min_duration_s: NonNegative = 0.8
+    """Shortest clip, in seconds."""
+    max_duration_s: Positive = 15.0
+    """Longest clip, in seconds."""
+    max_edge_silence_s: Positive = 0.5
+    """Longest silence at either end, in seconds."""
+    max_inner_silence_s: Positive = 1.5
+    """Longest silence inside the clip, in seconds."""
+    silence_db: Annotated[float, Field(lt=0)] = -45.0
+    """Quieter than this, relative to the clip's loudest frame, counts as silence; in dB."""
+    max_clipped_samples: Annotated[int, Field(ge=0)] = 3
+    """Longest run of samples at full scale."""
+    min_rms_db: Annotated[float, Field(lt=0)] = -55.0
+    """Quietest clip, as the root mean square in dB of full scale."""
+    min_chars_per_s: Positive = 5.0
+    """Slowest speech, in characters of the normalized transcript per second."""
+    max_chars_per_s: Positive = 25.0
+    """Fastest speech, in characters of the normalized transcript per second."""
+    max_cer: Fraction | None = 0.25
+    """Highest character error rate of the recogniser's transcript; none skips the recogniser."""
+
+
+class ModelConfig(Settings):
+    """The student's geometry."""
+
+    preset: Literal["medium", "high"] = "medium"
+    """`medium` is Piper's medium geometry; `high` is the VITS paper's decoder."""
+    duration_predictor: Literal["deterministic", "stochastic"] = "deterministic"
+    """How durations are predicted: one regression, or the paper's stochastic flow."""
+
+
+class CompletionConfig(Settings):
+    """What a Piper voice lacks for training: its posterior encoder, regressed onto the voice's own latents."""
+
+    n_utterances: Count = 160
+    """Sentences of the training set that the voice speaks to itself."""
+    max_steps: Annotated[int, Field(ge=0)] = 700
+    """Steps of the regression; 0 leaves the posterior encoder at random."""
+    batch_size: Count = 8
+    """Crops in a step."""
+    crop_frames: Annotated[int, Field(ge=16)] = 96
+    """Length of a crop, in frames."""
+    learning_rate: Positive = 1e-3
+    """Peak learning rate."""
+
+
+class LossWeights(Settings):
+    """Weights of the generator's losses, as in the VITS paper."""
+
+    mel: NonNegative = 45.0
+    """L1 between log-mel spectrograms."""
+    kl: NonNegative = 1.0
+    """Divergence of posterior and prior."""
+    duration: NonNegative = 1.0
+    """Duration predictor."""
+    adversarial: NonNegative = 1.0
+    """Least-squares adversarial loss."""
+    feature_matching: NonNegative = 1.0
+    """L1 between the discriminator's features."""
+
+
+class TrainConfig(Settings):
+    """`train`: from a corpus and a starting voice to a student."""
+
+    init_from: str | None = "joe"
+    """Start: `joe`, a Piper `.onnx` file, one of our `.ckpt` files, a coqui VITS `.pth` file, or none for random."""
+    max_steps: Count = 600
+    """Batches to train on."""
+    batch_size: Count = 4
+    """Utterances in a batch."""
+    segment_frames: Annotated[int, Field(ge=8)] = 32
+    """Length of the slice the decoder is trained on, in frames."""
+    learning_rate: Positive = 2e-4
+    """Peak learning rate of the generator and of the discriminator."""
+    final_learning_rate_ratio: Fraction = 0.05
+    """The cosine decay ends at this share of the peak learning rate."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 20
+    """Steps over which the learning rate rises from zero."""
+    betas: tuple[Fraction, Fraction] = (0.8, 0.99)
+    """Decay rates of AdamW's moments."""
+    weight_decay: NonNegative = 0.01
+    """AdamW's weight decay."""
+    grad_clip_norm: Positive = 1000.0
+    """Gradients are scaled down to this norm, for each optimiser by itself."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Decay of the averaged weights that are evaluated and spoken with; 0 averages nothing."""
+    adversarial_start_step: Annotated[int, Field(ge=0)] | None = None
+    """Step at which the discriminator joins; none leaves it out."""
+    loss_weights: LossWeights = LossWeights()
+    """Weights of the losses."""
+    completion: CompletionConfig = CompletionConfig()
+    """Completion of a Piper voice before training."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Arithmetic of the step, as Lightning names it; alignment and losses stay in 32 bits."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """Device, as Lightning names it."""
+    n_workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that load batches; 0 loads them in the training process."""
+    checkpoint_every_steps: Count = 100
+    """Steps between checkpoints."""
+    validate_every_steps: Count = 200
+    """Steps between validations."""
+    log_every_steps: Count = 10
+    """Steps between lines in the log."""
+
+
+class EvaluateConfig(Settings):
+    """`evaluate`: teacher and student on the same held-out sentences."""
+
+    ckpt: Path | None = None
+    """The student's checkpoint."""
+    split: Literal["train", "val", "test", "all"] = "test"
+    """Which utterances of the corpus are evaluated."""
+    max_utterances: Count | None = None
+    """Evaluate this many of them; none takes them all."""
+    baseline: bool = True
+    """Evaluate the voice the student started from, as a third column."""
+    n_bootstrap: Count = 10000
+    """Resamples of the bootstrap."""
+    speed_sentences: Count = 12
+    """Sentences timed for the real-time factor."""
+    max_wer_delta: NonNegative | None = None
+    """Fail when the student's WER is above the teacher's by more than this; none never fails."""
+
+
+class SynthConfig(Settings):
+    """`synth`: text to speech with a student."""
+
+    ckpt: Path | None = None
+    """The student's checkpoint."""
+    speed: Positive = 1.0
+    """Speaking rate; above 1 is faster."""
+    noise_scale: NonNegative = 0.333
+    """Standard deviation of the noise in the latents; 0 is deterministic."""
+    noise_scale_duration: NonNegative = 0.8
+    """Standard deviation of the noise in the durations of a stochastic duration predictor."""
+    pause_ms: NonNegative = 250.0
+    """Silence between the sentences of a long text, in milliseconds."""
+
+
+class Config(Settings):
+    """All settings."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Every random number follows from this one."""
+    speaker: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    """Name of the speaker in the corpus; none takes the teacher's."""
+    language: str = "en-us"
+    """espeak-ng voice that turns text into phonemes."""
+    n_workers: Annotated[int, Field(ge=0)] = 0
+    """Processes for the work per utterance; 0 takes one for each core."""
+    paths: PathsConfig = PathsConfig()
+    """Directories."""
+    audio: AudioConfig = AudioConfig()
+    """Samples and frames."""
+    split: SplitConfig = SplitConfig()
+    """Held-out sections."""
+    generate: GenerateConfig = GenerateConfig()
+    """Stage `generate`."""
+    preprocess: PreprocessConfig = PreprocessConfig()
+    """Stage `preprocess`."""
+    asr: AsrConfig = AsrConfig()
+    """The recogniser."""
+    qc: QcConfig = QcConfig()
+    """Stage `qc`."""
+    model: ModelConfig = ModelConfig()
+    """The student."""
+    train: TrainConfig = TrainConfig()
+    """Stage `train`."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    """Stage `evaluate`."""
+    synth: SynthConfig = SynthConfig()
+    """Stage `synth`."""
+
+
+def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Config:
+    """Load the settings: defaults, then a YAML file, then overrides.
+
+    Args:
+        path: YAML file with the settings that differ from the defaults, or none.
+        overrides: `a.b=value` strings; the value is read as YAML. Later ones win.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key or value is wrong; the message names the key and its cure.
+    """
+    tree: dict[str, Any] = {}
+    if path is not None:
+        tree = _read_yaml(path)
+    for override in overrides:
+        _apply_override(tree, override)
+    return parse_config(tree, origin=str(path) if path else "--set")
+
+
+def parse_config(tree: Mapping[str, Any], origin: str) -> Config:
+    """Validate a tree of settings.
+
+    Args:
+        tree: Nested mapping with the settings that differ from the defaults.
+        origin: Where the tree comes from, for error messages.
+
+    Raises:
+        ConfigError: A key or value is wrong; every wrong key is named in the one line.
+    """
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read this settings file ({error.strerror}); check the path") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not a YAML settings file ({reason}); see configs/default.yaml") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: settings must be `key: value` lines; see configs/default.yaml")
+    return tree
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    import yaml
+
+    key, equals, text = override.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError(f"--set {override}: write it as section.key=value, such as train.batch_size=8")
+    try:
+        value = yaml.safe_load(text) if text else None
+    except yaml.YAMLError:
+        value = text
+    node = tree
+    for depth, name in enumerate(names[:-1]):
+        child = node.setdefault(name, {})
+        if child is None:
+            child = node[name] = {}
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {override}: {'.'.join(names[: depth + 1])} is a value, not a section")
+        node = child
+    node[names[-1]] = value
+
+
+def _explain(problem: Any) -> str:
+    names = [str(part) for part in problem["loc"]]
+    key = ".".join(names) or "settings"
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown setting{_suggestion(names)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    value = problem["input"]
+    shown = f" (given: {value!r})" if isinstance(value, str | int | float | bool) or value is None else ""
+    return f"{key}: {message[0].lower() + message[1:]}{shown}"
+
+
+def _suggestion(names: list[str]) -> str:
+    known = setting_names()
+    key = ".".join(names)
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    # A right name in the wrong section is the other common slip.
+    same_leaf = [name for name in known if name.rsplit(".", 1)[-1] == names[-1]]
+    best = nearest or same_leaf[:1]
+    return f"; did you mean {best[0]}?" if best else "; configs/default.yaml lists them all"
+
+
+def setting_names() -> list[str]:
+    """Return the dotted name of every setting and section."""
+    names: list[str] = []
+
+    def walk(section: type[BaseModel], prefix: str) -> None:
+        for name, field in section.model_fields.items():
+            names.append(prefix + name)
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                walk(field.annotation, f"{prefix}{name}.")
+
+    walk(Config, "")
+    return names

@@ -1,0 +1,40 @@
+"""What can go wrong for a user.
+
+TtsdError
+├── ConfigError         a setting
+├── CorpusError         a corpus: an LJSpeech directory
+├── StageError          a directory that a stage reads or writes
+├── CheckpointError     a student or a voice file
+├── TeacherError        a teacher failed on an utterance
+└── MissingExtraError   an optional package is not installed
+
+The command line catches `TtsdError` and prints its one line; anything else is a bug and keeps its traceback.
+"""
+
+
+class TtsdError(Exception):
+    """A mistake the user can mend; the message names the file, the id and the cure in one line."""
+
+
+class ConfigError(TtsdError):
+    """A setting is unknown, of the wrong type, or out of its bounds."""
+
+
+class CorpusError(TtsdError):
+    """A corpus cannot be read or written as an LJSpeech directory."""
+
+
+class StageError(TtsdError):
+    """A stage cannot read its input or write its output directory."""
+
+
+class CheckpointError(TtsdError):
+    """A checkpoint or voice file is not what the command needs."""
+
+
+class TeacherError(TtsdError):
+    """A teacher could not speak."""
+
+
+class MissingExtraError(TtsdError):
+    """An optional package is missing; the message carries its pip line."""

@@ -1,0 +1,1 @@
+"""The student: plain torch modules that know no files and no trainer."""

@@ -1,0 +1,158 @@
+"""What a stage says it did, and how a finished, half-done or foreign output directory is told apart.
+
+A stage writes `stage.json` (what it was asked to do) first and `report.json` last. A directory with `report.json` is
+finished; with `stage.json` alone it is resumed; anything else in it belongs to somebody else and is left alone.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ttsd import __version__
+from ttsd.errors import StageError
+from ttsd.utils.files import sha256_file, sha256_json, write_json
+
+REPORT_NAME = "report.json"
+STAGE_NAME = "stage.json"
+
+
+class Progress(Protocol):
+    """How a stage tells how far it is."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Say that `done` of `total` pieces of the work called `note` are done."""
+
+
+def no_progress(done: int, total: int, note: str = "") -> None:
+    """Say nothing."""
+
+
+class StageReport(BaseModel):
+    """What a stage did; the same work gives the same report, so it holds no times and no absolute paths."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stage: str
+    version: str = __version__
+    fingerprint: str = ""
+    """Hash of the settings and of the input; a finished directory is reused where it is the same."""
+    n_in: int = Field(default=0, ge=0)
+    n_out: int = Field(default=0, ge=0)
+    dropped: dict[str, int] = {}
+    """Utterances dropped, by reason."""
+    unmeasured: dict[str, int] = {}
+    """Figures that could not be measured, by name: neither a pass nor a fail."""
+    duration_s: float = Field(default=0.0, ge=0)
+    """Speech in the output, in seconds."""
+    seed: int = 0
+    config: dict[str, Any] = {}
+    """The settings the stage used."""
+    details: dict[str, Any] = {}
+    """What only this stage has to say."""
+
+    @property
+    def n_dropped(self) -> int:
+        """Utterances dropped, for any reason."""
+        return sum(self.dropped.values())
+
+
+def fingerprint(stage: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """Hash everything the output of a stage depends on.
+
+    Args:
+        stage: Name of the stage.
+        config: The settings it reads, JSON-able.
+        inputs: SHA-256 of every input, by relative name.
+    """
+    return sha256_json({"stage": stage, "version": __version__, "config": config, "inputs": dict(inputs)})
+
+
+def hash_tree(directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file below a directory, by relative POSIX path; hidden files are left out."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    relative = {path.relative_to(directory): path for path in files}
+    return {
+        name.as_posix(): sha256_file(path)
+        for name, path in relative.items()
+        if not any(part.startswith(".") for part in name.parts)
+    }
+
+
+def begin_stage(stage: str, in_dir: Path | None, out_dir: Path, mark: str) -> StageReport | None:
+    """Claim `out_dir` for a stage, or find that the very same work is done already.
+
+    Args:
+        stage: Name of the stage.
+        in_dir: What the stage reads, if that is a directory.
+        out_dir: What it writes; made where it is missing.
+        mark: Fingerprint of the work.
+
+    Returns:
+        The report of the finished work, or none where there is work to do (from the start or from where it stopped).
+
+    Raises:
+        StageError: `out_dir` is the input, is a file, holds other work, or holds files no stage wrote.
+    """
+    if in_dir is not None and in_dir.resolve() == out_dir.resolve():
+        raise StageError(f"{out_dir}: {stage} cannot write into the directory it reads; name another output")
+    if out_dir.exists() and not out_dir.is_dir():
+        raise StageError(f"{out_dir}: a file stands where {stage} would write a directory; name another output")
+    claimed = _read_mark(out_dir)
+    if claimed is None:
+        if out_dir.is_dir() and any(out_dir.iterdir()):
+            raise StageError(f"{out_dir}: holds files that no stage wrote; name another output or empty it")
+        write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark})
+        return None
+    if claimed != (stage, mark):
+        what = "other input or settings" if claimed[0] == stage else f"the stage {claimed[0]}"
+        raise StageError(f"{out_dir}: holds the work of {what}; name another output, or replace it with --overwrite")
+    return load_report(out_dir) if (out_dir / REPORT_NAME).is_file() else None
+
+
+def finish_stage(out_dir: Path, report: StageReport) -> StageReport:
+    """Write `report.json`, the last file of a stage: from here on the directory is finished."""
+    write_json(out_dir / REPORT_NAME, report.model_dump(mode="json"))
+    return report
+
+
+def load_report(directory: Path) -> StageReport:
+    """Read the report of a finished stage.
+
+    Raises:
+        StageError: There is no report, or it is not one of ours.
+    """
+    path = directory / REPORT_NAME
+    try:
+        return StageReport.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StageError(f"{path}: missing; the stage that writes {directory} has not finished, run it again") from None
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise StageError(f"{path}: not a report of this version ({reason}); run the stage again") from None
+
+
+def clear_stage(out_dir: Path) -> None:
+    """Remove a stage's output directory, but only one that a stage of ours wrote.
+
+    Raises:
+        StageError: The directory holds files that no stage wrote.
+    """
+    if not out_dir.exists():
+        return
+    if _read_mark(out_dir) is None:
+        raise StageError(f"{out_dir}: no stage wrote this, so --overwrite leaves it alone; remove it yourself")
+    shutil.rmtree(out_dir)
+
+
+def _read_mark(out_dir: Path) -> tuple[str, str] | None:
+    try:
+        mark = json.loads((out_dir / STAGE_NAME).read_text(encoding="utf-8"))
+        return str(mark["stage"]), str(mark["fingerprint"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise StageError(f"{out_dir / STAGE_NAME}: damaged; remove {out_dir} and run the stage again") from None

@@ -1,0 +1,1 @@
+"""The voices that are distilled: one small adapter each."""

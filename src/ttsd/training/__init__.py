@@ -1,0 +1,1 @@
+"""Lightning around the student: batches, losses, checkpoints."""

@@ -1,0 +1,1 @@
+"""From a Markdown study guide to the sentences a teacher will speak."""

@@ -1,0 +1,1 @@
+"""Small tools with one purpose each."""

@@ -1,0 +1,97 @@
+"""Work per utterance: over processes, resumable, and with the same result whatever the number of workers."""
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ttsd.utils.files import write_json
+
+Item = TypeVar("Item")
+PARTIAL_NAME = ".partial"
+
+
+def count_workers(requested: int) -> int:
+    """Return the number of processes: the one requested, or for 0 one for each core this process may use."""
+    return requested or len(os.sched_getaffinity(0))
+
+
+def map_resumable(
+    work: Callable[[Item], Any],
+    items: Sequence[tuple[str, Item]],
+    out_dir: Path,
+    *,
+    n_workers: int,
+    progress: Callable[[int, int, str], None],
+    note: str,
+    initializer: Callable[..., None] | None = None,
+    initargs: tuple[Any, ...] = (),
+) -> list[Any]:
+    """Apply a function to every item, keeping each result on disk until the stage is finished.
+
+    Args:
+        work: A picklable function of one item; returns JSON-able data and may write files of its own atomically.
+        items: Id and item; ids are unique and safe as file names.
+        out_dir: The stage's output; results are kept below its `.partial/<note>/` and found there by the next run.
+        n_workers: Processes; 0 means one for each core, 1 works in this process.
+        progress: Told how many are done.
+        note: Name of the work, a single word: shown in the progress and used as the folder's name.
+        initializer: Run once in every worker before the first item.
+        initargs: Its arguments.
+
+    Returns:
+        The results in the order of the items.
+    """
+    folder = out_dir / PARTIAL_NAME / note
+    results: dict[str, Any] = {}
+    for key, _ in items:
+        path = folder / f"{key}.json"
+        if path.is_file():
+            results[key] = json.loads(path.read_text(encoding="utf-8"))
+    todo = [(key, item) for key, item in items if key not in results]
+    n_workers = min(count_workers(n_workers), max(len(todo), 1))
+    progress(len(results), len(items), note)
+
+    def keep(key: str, result: Any) -> None:
+        write_json(folder / f"{key}.json", result)
+        results[key] = result
+        progress(len(results), len(items), note)
+
+    if n_workers == 1:
+        if initializer is not None and todo:
+            initializer(*initargs)
+        for key, item in todo:
+            keep(key, work(item))
+    else:
+        _map_processes(work, todo, n_workers, keep, initializer, initargs)
+    # Through JSON either way, so that a resumed run sees exactly what an undisturbed one does.
+    return [json.loads(json.dumps(results[key])) for key, _ in items]
+
+
+def _map_processes(
+    work: Callable[[Item], Any],
+    todo: Iterable[tuple[str, Item]],
+    n_workers: int,
+    keep: Callable[[str, Any], None],
+    initializer: Callable[..., None] | None,
+    initargs: tuple[Any, ...],
+) -> None:
+    # spawn: a fork would inherit the threads of onnxruntime and torch, and hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=initializer, initargs=initargs) as pool:
+        futures: dict[Future[Any], str] = {pool.submit(work, item): key for key, item in todo}
+        try:
+            for future in as_completed(futures):
+                keep(futures[future], future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def clear_partial(out_dir: Path) -> None:
+    """Remove the results kept for resuming; call it once the stage's own files are written."""
+    shutil.rmtree(out_dir / PARTIAL_NAME, ignore_errors=True)
