@@ -115,6 +115,8 @@ class VerbatimConfig(Settings):
     """Longest utterance, in characters; longer sentences are cut at clauses."""
     min_chars: Annotated[int, Field(ge=1)] = 12
     """Shorter sentences are joined to their neighbour in the same section."""
+    scripts: tuple[str, ...] = ("LATIN", "GREEK")
+    """Scripts the teacher reads, by the first word of Unicode's names; a sentence with a letter of another is left out."""
 
 
 class GenerateConfig(Settings):

@@ -2,6 +2,7 @@
 
 TtsdError
 ├── ConfigError         a setting
+├── TranscriptError     a study guide
 ├── CorpusError         a corpus: an LJSpeech directory
 ├── StageError          a directory that a stage reads or writes
 ├── CheckpointError     a student or a voice file
@@ -18,6 +19,10 @@ class TtsdError(Exception):
 
 class ConfigError(TtsdError):
     """A setting is unknown, of the wrong type, or out of its bounds."""
+
+
+class TranscriptError(TtsdError):
+    """A study guide cannot be read as text."""
 
 
 class CorpusError(TtsdError):
