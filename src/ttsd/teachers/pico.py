@@ -1,0 +1,86 @@
+"""SVOX Pico: a small local voice that gives audio and nothing else, as a bought voice does."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsd.config import PicoConfig
+from ttsd.errors import TeacherError
+from ttsd.teachers.base import Speech
+from ttsd.utils.extras import require
+
+SAMPLE_RATE = 16000
+MAX_CHARS = 2000
+"""Pico's time grows faster than its text; far above any utterance, it seems to hang."""
+
+
+class PicoTeacher:
+    """One of Pico's six voices; it draws no random numbers, so the same text is always the same audio."""
+
+    def __init__(self, config: PicoConfig) -> None:
+        """Load the voice.
+
+        Args:
+            config: Voice, speed and pitch.
+
+        Raises:
+            MissingExtraError: The package py-nanotts is not installed.
+        """
+        self._config = config
+        self._engine = require("local", "py_nanotts").NanoTTS()
+
+    @property
+    def name(self) -> str:
+        """Name of the voice as a corpus's speaker column may hold it."""
+        return f"pico-{self._config.voice}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that shapes the audio besides the text."""
+        from importlib.metadata import version
+
+        return {
+            "provider": "pico",
+            "model": f"py-nanotts {version('py-nanotts')}",
+            "voice": self._config.voice,
+            "settings": {"speed": self._config.speed, "pitch": self._config.pitch},
+        }
+
+    def speak(self, text: str, seed: int) -> Speech:
+        """Speak one text.
+
+        Args:
+            text: One sentence or a few, at most `MAX_CHARS` characters.
+            seed: Not used.
+
+        Returns:
+            The waveform at 16000 Hz, float32 [n_samples].
+
+        Raises:
+            TeacherError: The text is too long, or the voice has no sound for any of its characters.
+        """
+        del seed
+        if len(text) > MAX_CHARS:
+            raise TeacherError(f"pico: the text has {len(text)} characters, above {MAX_CHARS}; cut it into sentences")
+        try:
+            pcm = self._engine.speak(
+                _without_markup(text),
+                voice=self._config.voice,
+                # The engine wraps the text in a tag for every setting it is given, and a tag alone changes the audio.
+                speed=None if self._config.speed == 1 else self._config.speed,
+                pitch=None if self._config.pitch == 1 else self._config.pitch,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise TeacherError(f"pico: could not speak {text[:60]!r} ({error}); reword it") from None
+        wav: NDArray[np.float32] = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32768)
+        if not wav.any():
+            raise TeacherError(
+                f"pico: the voice {self._config.voice} has no sound for {text[:60]!r}; choose a voice of its language"
+            )
+        return Speech(wav, SAMPLE_RATE)
+
+
+def _without_markup(text: str) -> str:
+    # `<` opens one of Pico's own tags, a NUL ends its input: neither may come from a study guide.
+    return text.replace("<", "< ").replace("\0", " ")
