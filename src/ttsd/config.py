@@ -38,8 +38,8 @@ class PathsConfig(Settings):
     """Corpus that `qc` writes and `train` reads."""
     run: Path = Path("checkpoints/run")
     """Run directory that `train` writes."""
-    evaluation: Path = Path("checkpoints/run/evaluation")
-    """Directory that `evaluate` writes its report into."""
+    evaluation: Path | None = None
+    """Directory that `evaluate` writes its report into; none means `evaluation` beside the checkpoint."""
 
 
 class AudioConfig(Settings):

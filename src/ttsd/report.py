@@ -135,16 +135,24 @@ def load_report(directory: Path) -> StageReport:
         raise StageError(f"{path}: not a report of this version ({reason}); run the stage again") from None
 
 
-def clear_stage(out_dir: Path) -> None:
-    """Remove a stage's output directory, but only one that a stage of ours wrote.
+def clear_stage(stage: str, in_dir: Path | None, out_dir: Path) -> None:
+    """Remove a stage's output directory, but only one that the same stage wrote and that holds nothing it reads.
+
+    Args:
+        stage: Name of the stage.
+        in_dir: What the stage is about to read.
+        out_dir: What to remove.
 
     Raises:
-        StageError: The directory holds files that no stage wrote.
+        StageError: The directory holds another stage's work, files that no stage wrote, or the input.
     """
     if not out_dir.exists():
         return
-    if _read_mark(out_dir) is None:
-        raise StageError(f"{out_dir}: no stage wrote this, so --overwrite leaves it alone; remove it yourself")
+    if in_dir is not None and in_dir.resolve().is_relative_to(out_dir.resolve()):
+        raise StageError(f"{out_dir}: {stage} reads from here, so --overwrite leaves it alone; name another output")
+    claimed = _read_mark(out_dir) if out_dir.is_dir() else None
+    if claimed is None or claimed[0] != stage:
+        raise StageError(f"{out_dir}: {stage} did not write this, so --overwrite leaves it alone; remove it yourself")
     shutil.rmtree(out_dir)
 
 

@@ -1,0 +1,268 @@
+"""The command line: one command for each stage, thin enough that `ttsd --help` imports nothing but Typer."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ttsd.errors import CheckpointError, StageError, TtsdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ttsd.config import Config
+    from ttsd.report import Progress, StageReport
+
+    Stage = Callable[[Path, Path, Config, Progress], StageReport]
+
+app = typer.Typer(
+    name="ttsd",
+    epilog="Every setting: docs/config.md. Exit codes: 0 done, 1 a mistake told in one line, 2 wrong usage.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+InDir = Annotated[Path | None, typer.Argument(metavar="IN", help="What to read; by default from `paths`.")]
+OutDir = Annotated[Path | None, typer.Argument(metavar="OUT", help="Directory to write; by default from `paths`.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file of settings.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as qc.max_cer=0.1; may be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove this stage's earlier output first.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option("--ckpt", metavar="FILE", help="The student; by default last.ckpt in `paths.run`.")
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from ttsd import __version__
+
+        typer.echo(f"ttsd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Distil a text-to-speech voice: study guides in, a proven local voice out."""
+
+
+@app.command()
+def generate(
+    in_dir: InDir = None,
+    out_dir: OutDir = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="DIR", help="Folder of Markdown; the same as IN.")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option("--teacher", help="Whose voice: pico or piper.")] = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Let a teacher read Markdown aloud.
+
+    Reads a folder of Markdown files, cuts them into utterances, and writes the teacher's speech as a corpus.
+    """
+    if markdown is not None:
+        if out_dir is not None:
+            raise typer.BadParameter("name the folder once, as IN or with --markdown")
+        # With the folder named, the one position left is the output's.
+        in_dir, out_dir = markdown, in_dir
+    settings = _load(config, overrides, {"generate.teacher": teacher})
+    from ttsd.stages import generate as stage
+
+    source, target = in_dir or settings.paths.markdown, out_dir or settings.paths.raw
+    _run("generate", stage.run, source, target, settings, overwrite, as_json)
+
+
+@app.command()
+def preprocess(
+    in_dir: InDir = None,
+    out_dir: OutDir = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Bring clips and text into one form.
+
+    Resamples, trims and levels every clip of a corpus, spells out numbers, and assigns the splits.
+    """
+    settings = _load(config, overrides)
+    from ttsd.stages import preprocess as stage
+
+    source, target = in_dir or settings.paths.raw, out_dir or settings.paths.processed
+    _run("preprocess", stage.run, source, target, settings, overwrite, as_json)
+
+
+@app.command()
+def qc(
+    in_dir: InDir = None,
+    out_dir: OutDir = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Keep the clips that say their transcript.
+
+    Checks every clip of a corpus, copies the good ones, and lists the others with their reason in rejected.csv.
+    """
+    settings = _load(config, overrides)
+    from ttsd.stages import qc as stage
+
+    source, target = in_dir or settings.paths.processed, out_dir or settings.paths.curated
+    _run("qc", stage.run, source, target, settings, overwrite, as_json)
+
+
+@app.command()
+def train(
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[CONFIG] [IN] [OUT]", help="A YAML file of settings, a corpus, a run directory."),
+    ] = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a student on a corpus.
+
+    An argument that ends in .yaml or .yml is the settings file. A stopped run goes on from its last checkpoint.
+    """
+    files = [place for place in places or () if place.suffix in (".yaml", ".yml") and not place.is_dir()]
+    directories = [place for place in places or () if place not in files]
+    if len(files) + (config is not None) > 1:
+        raise typer.BadParameter("name one settings file, as CONFIG or with --config")
+    if len(directories) > 2:
+        raise typer.BadParameter("give at most one IN and one OUT")
+    settings = _load(config or (files[0] if files else None), overrides)
+    from ttsd.stages import train as stage
+
+    in_dir, out_dir = [*directories, None, None][:2]
+    source, target = in_dir or settings.paths.curated, out_dir or settings.paths.run
+    _run("train", stage.run, source, target, settings, overwrite, as_json)
+
+
+@app.command()
+def evaluate(
+    in_dir: InDir = None,
+    out_dir: OutDir = None,
+    ckpt: Checkpoint = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure a student against its teacher.
+
+    Both speak the held-out sentences of a corpus. Writes report.html with players, and report.json, by default into
+    `evaluation` beside the checkpoint. Also spelt `ttsd eval`.
+    """
+    settings = _load(config, overrides)
+    checkpoint = _find_checkpoint(ckpt or settings.evaluate.ckpt, settings.paths.run)
+    settings = settings.model_copy(update={"evaluate": settings.evaluate.model_copy(update={"ckpt": checkpoint})})
+    from ttsd.stages import evaluate as stage
+
+    source = in_dir or settings.paths.processed
+    target = out_dir or settings.paths.evaluation or checkpoint.parent / "evaluation"
+    _run("evaluate", stage.run, source, target, settings, overwrite, as_json)
+
+
+app.command("eval", hidden=True)(evaluate)
+
+
+@app.command()
+def synth(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A text, a text file, or - for standard input.")],
+    ckpt: Checkpoint = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="PATH", help="A .wav file (speech.wav), or a folder.")
+    ] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="A corpus, one utterance a line, in a folder.")] = False,
+    speed: Annotated[float | None, typer.Option("--speed", help="Speaking rate; above 1 is faster.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the noise.")] = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Speak with a student.
+
+    Where --out ends in .wav or is not given, the whole text becomes one WAV file; with any other --out, or --lines,
+    each line becomes an utterance of a corpus in that folder.
+    """
+    as_wav = not lines and (out is None or out.suffix.lower() == ".wav")
+    if lines and out is not None and out.suffix.lower() == ".wav":
+        raise typer.BadParameter("--lines writes a corpus, so --out must be a folder")
+    settings = _load(config, overrides, {"synth.speed": speed, "seed": seed})
+    checkpoint = _find_checkpoint(ckpt or settings.synth.ckpt, settings.paths.run)
+    settings = settings.model_copy(update={"synth": settings.synth.model_copy(update={"ckpt": checkpoint})})
+    from ttsd import terminal
+
+    if as_wav:
+        spoken, target = terminal.read_text(text), out or Path("speech.wav")
+        from ttsd.stages.synth import speak_to_file
+
+        with terminal.stdout_on_stderr():
+            duration_s = speak_to_file(spoken, target, settings)
+        terminal.print_clip(target, duration_s, as_json)
+        return
+    from ttsd.stages import synth as stage
+
+    with terminal.text_file(text) as source:
+        _run("synth", stage.run, source, out or Path("speech"), settings, overwrite, as_json)
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 a mistake of the user's in one line, 2 wrong usage, 130 interrupted."""
+    try:
+        app()
+    except TtsdError as error:
+        print(f"ttsd: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except SystemExit as stop:
+        if stop.code == 130:
+            print("ttsd: interrupted; run the same command again to go on", file=sys.stderr)
+        raise
+
+
+def _load(path: Path | None, overrides: list[str] | None, options: "Mapping[str, object] | None" = None) -> "Config":
+    from ttsd.config import load_config
+
+    given = [f"{key}={value}" for key, value in (options or {}).items() if value is not None]
+    return load_config(path, [*(overrides or ()), *given])
+
+
+def _find_checkpoint(ckpt: Path | None, run_dir: Path) -> Path:
+    for candidate in (ckpt, run_dir / ckpt) if ckpt else (run_dir / "last.ckpt",):
+        if candidate.is_file():
+            return candidate
+    name = ckpt or run_dir / "last.ckpt"
+    raise CheckpointError(f"{name}: no such checkpoint, here or in {run_dir}; name one of `ttsd train` with --ckpt")
+
+
+def _run(
+    name: str, run: "Stage", in_dir: Path, out_dir: Path, config: "Config", overwrite: bool, as_json: bool
+) -> None:
+    from ttsd import terminal
+    from ttsd.report import clear_stage
+
+    if not in_dir.exists():
+        raise StageError(f"{in_dir}: no such file or folder for {name} to read; name it: ttsd {name} IN OUT")
+    if overwrite:
+        clear_stage(name, in_dir, out_dir)
+    with terminal.stdout_on_stderr(), terminal.show_progress() as progress:
+        report = run(in_dir, out_dir, config, progress)
+    terminal.print_report(report, out_dir, as_json)
