@@ -106,6 +106,8 @@ class PiperConfig(Settings):
     """Standard deviation of the noise in the durations; 0 makes them a function of the text."""
     length_scale: Positive = 1.0
     """Stretch of the durations; above 1 is slower."""
+    speaker_id: Annotated[int, Field(ge=0)] = 0
+    """Speaker of a voice that has several."""
 
 
 class VerbatimConfig(Settings):
