@@ -1,0 +1,156 @@
+"""Checkpoints: a voice (`start.ckpt`, `best.ckpt`) or a run that goes on (`last.ckpt`), told apart by what they hold.
+
+A file is a plain dictionary of numbers, strings and tensors, loaded with `weights_only=True`:
+
+    format    "ttsd-vits", version 1
+    config    the settings the student was built and trained with
+    symbols   its symbol table
+    voice     the weights that speak: averaged, without the discriminator
+    run       in `last.ckpt` only: raw weights, optimisers, step, history
+"""
+
+import io
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ttsd.config import Config, parse_config
+from ttsd.data.phonemes import phonemize
+from ttsd.data.symbols import SymbolTable
+from ttsd.data.text import normalize_text
+from ttsd.errors import CheckpointError
+from ttsd.model.vits import Vits, build_vits
+from ttsd.utils.files import atomic_path
+
+FORMAT = "ttsd-vits"
+FORMAT_VERSION = 1
+
+
+@dataclass
+class Student:
+    """A voice that speaks."""
+
+    vits: Vits
+    symbols: SymbolTable
+    config: Config
+    path: Path
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second, in Hz."""
+        return self.config.audio.sample_rate
+
+    @property
+    def n_parameters(self) -> int:
+        """Parameters used in synthesis: the posterior encoder and the discriminator only train."""
+        unused = ("posterior_encoder.", "disc.", "duration_predictor.post_")
+        return sum(p.numel() for name, p in self.vits.named_parameters() if not name.startswith(unused))
+
+    def speak(
+        self,
+        text: str,
+        *,
+        seed: int,
+        speed: float = 1.0,
+        noise_scale: float | None = None,
+        noise_scale_duration: float | None = None,
+    ) -> NDArray[np.float32]:
+        """Speak a sentence or a few as one utterance.
+
+        Args:
+            text: What to say.
+            seed: Seed of the noise: the same seed gives the same waveform.
+            speed: Speaking rate; above 1 is faster.
+            noise_scale: Standard deviation of the noise in the latents; none takes the checkpoint's setting.
+            noise_scale_duration: The same for the durations.
+
+        Returns:
+            Waveform, float32 [n_samples] in [-1, 1].
+
+        Raises:
+            CorpusError: A phoneme of the text has no symbol in this voice.
+        """
+        symbol_ids = self.symbols.encode(phonemize(normalize_text(text), self.config.language))
+        synth = self.config.synth
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            synthesis = self.vits.synthesize(
+                torch.tensor(symbol_ids),
+                noise_scale=synth.noise_scale if noise_scale is None else noise_scale,
+                noise_scale_duration=synth.noise_scale_duration if noise_scale_duration is None else noise_scale_duration,
+                length_scale=1 / speed,
+            )
+        return synthesis.wav.numpy()
+
+
+def save_checkpoint(
+    path: Path,
+    config: Config,
+    symbols: SymbolTable,
+    voice: dict[str, Tensor],
+    run: dict[str, Any] | None = None,
+) -> None:
+    """Write a checkpoint atomically; the same contents give the same bytes."""
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "config": config.model_dump(mode="json"),
+        "symbols": {"ids": dict(symbols.ids), "n_symbols": symbols.n_symbols},
+        "voice": voice,
+    }
+    if run is not None:
+        content["run"] = run
+    # Through memory: torch writes a file's own name into it, and ours is a temporary one.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of ours onto the CPU.
+
+    Raises:
+        CheckpointError: There is no such file, or it is not a checkpoint of this version.
+    """
+    if path.is_dir():
+        raise CheckpointError(f"{path}: a directory; give a .ckpt file that `ttsd train` wrote, such as {path}/last.ckpt")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint; give a .ckpt file that `ttsd train` wrote") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path}: not a checkpoint ({type(error).__name__}); give a .ckpt file that `ttsd train` wrote"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: a torch file, but not a ttsd checkpoint; give a .ckpt file that `ttsd train` wrote")
+    if content["version"] != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: a checkpoint of format {content['version']}, and this version reads {FORMAT_VERSION}; "
+            "use the version of ttsd that wrote it"
+        )
+    return content
+
+
+def load_student(path: Path) -> Student:
+    """Load the voice of any checkpoint that `train` writes, ready to speak on the CPU.
+
+    Raises:
+        CheckpointError: There is no such file, or it is not a checkpoint of this version.
+    """
+    content = read_checkpoint(path)
+    config = parse_config(content["config"], origin=str(path))
+    symbols = SymbolTable(**content["symbols"])
+    vits = build_vits(config.model, config.audio, symbols.n_symbols)
+    try:
+        vits.load_state_dict(content["voice"])
+    except RuntimeError:
+        raise CheckpointError(f"{path}: its weights do not fit its settings; the file is damaged, restore it") from None
+    return Student(vits.eval(), symbols, config, path)

@@ -1,0 +1,106 @@
+"""Where a student starts: from a Piper voice, from a checkpoint of ours, or from random weights."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ttsd.config import AudioConfig, Config, ModelConfig
+from ttsd.data.symbols import SymbolTable
+from ttsd.errors import CheckpointError, ConfigError
+from ttsd.model.piper_weights import LoadedPart, load_weights, read_piper_weights
+from ttsd.model.vits import Vits, build_vits
+from ttsd.training.checkpoint import read_checkpoint
+from ttsd.data.voices import piper_voice_path
+
+
+@dataclass
+class Start:
+    """A student before its first step."""
+
+    student: Vits
+    symbols: SymbolTable
+    voice: Vits | None
+    """The starting voice as it speaks by itself, with its own duration predictor; none for random weights."""
+    voice_config: Config
+    """The settings that `voice` was built with."""
+    parts: list[LoadedPart]
+    """What was loaded, is new, and was skipped."""
+    lacks_posterior_encoder: bool
+
+
+def load_start(config: Config) -> Start:
+    """Build the student and load what it starts from.
+
+    Raises:
+        CheckpointError: The file is missing, not a voice, or of another geometry.
+        ConfigError: The starting voice has another sample rate or frame length than `audio`.
+    """
+    init_from = config.train.init_from
+    if init_from is None:
+        symbols = SymbolTable.default()
+        return Start(_build(config, symbols), symbols, None, config, [], lacks_posterior_encoder=False)
+    if init_from.endswith(".ckpt"):
+        return _from_checkpoint(Path(init_from), config)
+    return _from_piper(piper_voice_path(init_from), config)
+
+
+def _build(config: Config, symbols: SymbolTable) -> Vits:
+    discriminator = config.train.adversarial_start_step is not None
+    return build_vits(config.model, config.audio, symbols.n_symbols, discriminator=discriminator)
+
+
+def _from_piper(path: Path, config: Config) -> Start:
+    weights = read_piper_weights(path)
+    description = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
+    symbols = SymbolTable.from_piper_config(description)
+    _check_audio(path, description["audio"]["sample_rate"], description.get("hop_length", 256), config.audio)
+    n_rows = weights["text_encoder.emb.weight"].shape[0]
+    symbols = SymbolTable(symbols.ids, n_rows)
+    student = _build(config, symbols)
+    parts = load_weights(student, weights, str(path))
+    model = ModelConfig(preset=config.model.preset, duration_predictor="stochastic")
+    voice = build_vits(model, config.audio, n_rows)
+    load_weights(voice, weights, str(path))
+    voice_config = config.model_copy(update={"model": model})
+    return Start(student, symbols, voice.eval(), voice_config, parts, lacks_posterior_encoder=True)
+
+
+def _from_checkpoint(path: Path, config: Config) -> Start:
+    content = read_checkpoint(path)
+    theirs = Config.model_validate(content["config"])
+    _check_audio(path, theirs.audio.sample_rate, theirs.audio.hop_length, config.audio)
+    if theirs.model.preset != config.model.preset:
+        raise CheckpointError(
+            f"{path}: a {theirs.model.preset} student, and model.preset is {config.model.preset}; "
+            f"set model.preset={theirs.model.preset}"
+        )
+    symbols = SymbolTable(**content["symbols"])
+    student = _build(config, symbols)
+    weights = content["voice"]
+    if theirs.model.duration_predictor != config.model.duration_predictor:
+        weights = {name: value for name, value in weights.items() if not name.startswith("duration_predictor.")}
+    student.load_state_dict(weights, strict=False)
+    voice = build_vits(theirs.model, theirs.audio, symbols.n_symbols)
+    voice.load_state_dict(content["voice"])
+    parts = _count_parts(student, set(weights))
+    # A starting voice that came from Piper was saved with a posterior encoder only after its completion.
+    return Start(student, symbols, voice.eval(), theirs, parts, lacks_posterior_encoder=False)
+
+
+def _count_parts(student: Vits, given: set[str]) -> list[LoadedPart]:
+    rows = []
+    names = set(student.state_dict())
+    for part in dict.fromkeys(name.split(".")[0] for name in sorted(names | given)):
+        mine = {name for name in names if name.split(".")[0] == part}
+        theirs = {name for name in given if name.split(".")[0] == part}
+        rows.append(LoadedPart(part, len(mine & theirs), len(mine - theirs), len(theirs - mine)))
+    return rows
+
+
+def _check_audio(path: Path, sample_rate: int, hop_length: int, audio: AudioConfig) -> None:
+    if (sample_rate, hop_length) != (audio.sample_rate, audio.hop_length):
+        raise ConfigError(
+            f"{path}: speaks at {sample_rate} Hz with hop {hop_length}, and the settings say {audio.sample_rate} Hz with "
+            f"hop {audio.hop_length}; set audio.sample_rate={sample_rate} audio.hop_length={hop_length} and run "
+            "`ttsd preprocess` again, or choose another train.init_from"
+        )
