@@ -155,6 +155,7 @@ def _print_tables(tables: list[tuple[str, Table]]) -> None:
     if sys.stdout.isatty():
         from rich.box import SIMPLE
         from rich.console import Console
+        from rich.markup import escape
         from rich.table import Table as RichTable
 
         for title, (header, rows) in tables:
@@ -162,8 +163,8 @@ def _print_tables(tables: list[tuple[str, Table]]) -> None:
             for index, name in enumerate(header):
                 drawn.add_column(name, justify="right" if index and len(header) > 2 else "left")
             for row in rows:
-                drawn.add_row(*row)
-            Console().print(drawn, markup=False)
+                drawn.add_row(*map(escape, row))
+            Console().print(drawn)
         return
     for title, (header, rows) in tables:
         lines = [header, *rows] if any(header) else rows

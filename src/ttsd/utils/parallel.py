@@ -2,13 +2,18 @@
 
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ttsd.errors import TtsdError
 from ttsd.utils.files import write_json
 
 Item = TypeVar("Item")
@@ -17,7 +22,9 @@ PARTIAL_NAME = ".partial"
 
 def count_workers(requested: int) -> int:
     """Return the number of processes: the one requested, or for 0 one for each core this process may use."""
-    return requested or len(os.sched_getaffinity(0))
+    # macOS cannot tell which cores a process may use.
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return requested or available
 
 
 def map_resumable(
@@ -45,6 +52,9 @@ def map_resumable(
 
     Returns:
         The results in the order of the items.
+
+    Raises:
+        TtsdError: A worker process died, or `work` or `initializer` raised this.
     """
     folder = out_dir / PARTIAL_NAME / note
     results: dict[str, Any] = {}
@@ -82,14 +92,49 @@ def _map_processes(
 ) -> None:
     # spawn: a fork would inherit the threads of onnxruntime and torch, and hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=initializer, initargs=initargs) as pool:
-        futures: dict[Future[Any], str] = {pool.submit(work, item): key for key, item in todo}
-        try:
-            for future in as_completed(futures):
-                keep(futures[future], future.result())
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    start = (initializer, initargs)
+    pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker, initargs=start)
+    try:
+        futures: dict[Future[Any], str] = {pool.submit(_call, work, item): key for key, item in todo}
+        for future in as_completed(futures):
+            keep(futures[future], future.result())
+    except BrokenProcessPool:
+        raise TtsdError(
+            "a worker process died, perhaps for want of memory; run again with fewer: --set n_workers=1"
+        ) from None
+    finally:
+        # Not `with`: that would wait for every item still queued.
+        pool.shutdown(cancel_futures=True)
+
+
+_start_error: TtsdError | None = None
+
+
+def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    global _start_error
+    # Ctrl-C reaches the whole group; the parent alone answers it, and the workers end with the clip at hand.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        if initializer is not None:
+            initializer(*initargs)
+    except TtsdError as error:
+        # An error in an initializer breaks the pool and loses its message; the first item tells it instead.
+        _start_error = error
+
+
+def _call(work: Callable[[Item], Any], item: Item) -> Any:
+    if _start_error is not None:
+        raise _start_error
+    return work(item)
+
+
+def _end_with_parent() -> None:
+    # A worker of a killed parent would wait for work for ever: it holds the other end of its own queue.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def clear_partial(out_dir: Path) -> None:
