@@ -64,7 +64,9 @@ def generate(
     markdown: Annotated[
         Path | None, typer.Option("--markdown", metavar="DIR", help="Folder of Markdown; the same as IN.")
     ] = None,
-    teacher: Annotated[str | None, typer.Option("--teacher", help="Whose voice: pico or piper.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option("--teacher", metavar="NAME", help="Whose voice: pico or piper.")
+    ] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
@@ -191,8 +193,10 @@ def synth(
         Path | None, typer.Option("--out", "-o", metavar="PATH", help="A .wav file (speech.wav), or a folder.")
     ] = None,
     lines: Annotated[bool, typer.Option("--lines", help="A corpus, one utterance a line, in a folder.")] = False,
-    speed: Annotated[float | None, typer.Option("--speed", help="Speaking rate; above 1 is faster.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the noise.")] = None,
+    speed: Annotated[
+        float | None, typer.Option("--speed", metavar="RATE", help="Speaking rate; above 1 is faster.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the noise.")] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
