@@ -223,9 +223,9 @@ def synth(
             duration_s = speak_to_file(spoken, target, settings)
         terminal.print_clip(target, duration_s, as_json)
         return
-    from ttsd.stages import synth as stage
-
     with terminal.text_file(text) as source:
+        from ttsd.stages import synth as stage
+
         _run("synth", stage.run, source, out or Path("speech"), settings, overwrite, as_json)
 
 
