@@ -164,8 +164,14 @@ def trim_edges(wav: Waveform, sample_rate: int, trim_db: float, margin_ms: float
     sound = find_sound(wav, sample_rate, trim_db)
     if sound is None:
         return wav[:0]
+    start, end = add_margins(sound, wav.size, sample_rate, margin_ms)
+    return wav[start:end]
+
+
+def add_margins(sound: tuple[int, int], n_samples: int, sample_rate: int, margin_ms: float) -> tuple[int, int]:
+    """Widen the place of the sound by a margin at both ends, as far as the clip reaches; in samples."""
     margin = round(sample_rate * margin_ms / 1000)
-    return wav[max(sound[0] - margin, 0) : sound[1] + margin]
+    return max(sound[0] - margin, 0), min(sound[1] + margin, n_samples)
 
 
 def measure_loudness(wav: Waveform, sample_rate: int) -> float:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ttsd.errors import CorpusError
-from ttsd.utils.files import atomic_path, write_text
+from ttsd.utils.files import atomic_path, sha256_file, write_text
 
 METADATA_NAME = "metadata.csv"
 DETAILS_NAME = "utterances.jsonl"
@@ -96,7 +96,7 @@ def read_corpus(root: Path) -> Corpus:
         root: An LJSpeech directory: ours, LJSpeech-1.1 as published, or its two-column form.
 
     Raises:
-        CorpusError: The directory is no corpus or a row is malformed; the message names the file, the line and the cure.
+        CorpusError: The directory is no corpus or a row is malformed; the message names the file, line and cure.
     """
     path = root / METADATA_NAME
     rows = _read_rows(path)
@@ -136,15 +136,18 @@ def validate_corpus(corpus: Corpus, sample_rate: int | None = None) -> int:
         try:
             info = soundfile.info(path)
         except (soundfile.SoundFileError, OSError):
-            raise CorpusError(f"{path}: the clip of {utterance.id} is not a readable WAV; restore it or delete its row") from None
+            raise CorpusError(
+                f"{path}: the clip of {utterance.id} is not a readable WAV; restore it or delete its row"
+            ) from None
         if info.frames == 0:
             raise CorpusError(f"{path}: the clip of {utterance.id} is empty; restore it or delete its row")
         if info.channels != 1:
-            raise CorpusError(f"{path}: {utterance.id} has {info.channels} channels, not one; run `ttsd preprocess` on it")
+            raise CorpusError(f"{path}: {utterance.id} has {info.channels} channels; run `ttsd preprocess` on it")
         sample_rate = sample_rate or info.samplerate
         if info.samplerate != sample_rate:
             raise CorpusError(
-                f"{path}: {utterance.id} has {info.samplerate} Hz where {sample_rate} Hz is expected; run `ttsd preprocess` on it"
+                f"{path}: {utterance.id} has {info.samplerate} Hz where {sample_rate} Hz is expected; "
+                "run `ttsd preprocess` on it"
             )
     if sample_rate is None:
         raise CorpusError(f"{corpus.root / METADATA_NAME}: holds no utterance")
@@ -200,11 +203,30 @@ def copy_clip(source: Path, root: Path, utterance_id: str) -> None:
 
 
 def remove_strays(root: Path, utterances: Iterable[Utterance]) -> None:
-    """Remove clips, left by an interrupted run, that are no utterance's; `root` must be the stage's own output."""
+    """Remove what an interrupted run left: temporary files, and clips that are no utterance's.
+
+    `root` must be the stage's own output.
+    """
     known = {f"{utterance.id}.wav" for utterance in utterances}
     for path in (root / WAVS_NAME).glob("*"):
         if path.name not in known:
             path.unlink()
+    for path in root.glob(".*.tmp*"):
+        path.unlink()
+
+
+def hash_corpus(corpus: Corpus) -> dict[str, str]:
+    """Return the SHA-256 of everything a stage reads of a corpus, by name below its root.
+
+    A file that is missing or cannot be read has an empty hash: the stage rejects that clip and goes on.
+    """
+    hashes: dict[str, str] = {}
+    for name in sorted({METADATA_NAME, DETAILS_NAME, *corpus.clips.values()}):
+        try:
+            hashes[name] = sha256_file(corpus.root / name)
+        except OSError:
+            hashes[name] = ""
+    return hashes
 
 
 def check_id(name: str, where: str) -> str:
@@ -214,7 +236,9 @@ def check_id(name: str, where: str) -> str:
         CorpusError: It holds other characters than `A-Z a-z 0-9 . _ -`, or is only dots.
     """
     if not _ID.fullmatch(name) or not name.strip("."):
-        raise CorpusError(f"{where}: `{name}` cannot be an id or speaker; use letters, digits, dot, underscore and hyphen")
+        raise CorpusError(
+            f"{where}: `{name}` cannot be an id or speaker; use letters, digits, dots, underscores, hyphens"
+        )
     return name
 
 
@@ -252,7 +276,7 @@ def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
     if lines[-1] == "":
         lines.pop()
     if not lines:
-        raise CorpusError(f"{path}: is empty; the stage that writes it has not finished, or every utterance was dropped")
+        raise CorpusError(f"{path}: is empty; the stage that writes it is not done, or every utterance was dropped")
     # No csv module: a lone quote opens a field in its default dialect and swallows the rows behind it.
     return [(number, line.split("|")) for number, line in enumerate(lines, start=1)]
 
@@ -304,7 +328,9 @@ def _read_details(path: Path) -> dict[str, dict[str, Any]]:
         try:
             entry = Utterance.model_validate_json(line).model_dump(exclude_unset=True)
         except ValidationError:
-            raise CorpusError(f"{path}:{number}: is not an utterance's JSON object; restore the line or delete it") from None
+            raise CorpusError(
+                f"{path}:{number}: is not an utterance's JSON object; restore the line or delete it"
+            ) from None
         details[entry["id"]] = entry
     return details
 

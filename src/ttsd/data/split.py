@@ -1,4 +1,4 @@
-"""Splits by the hash of an utterance's source section: neighbouring sentences never leak, and new data moves nothing."""
+"""Splits by the hash of an utterance's source section: neighbours never leak, and new data moves nothing."""
 
 from ttsd.config import SplitConfig
 from ttsd.data.corpus import Split, Utterance

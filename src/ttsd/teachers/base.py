@@ -24,6 +24,8 @@ class Speech:
     """The ids the teacher was given, in its own table."""
     durations: tuple[int, ...] | None = None
     """Frames of every symbol id."""
+    hop_length: int | None = None
+    """Samples of a frame, where there are durations."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What is recorded of the request: id, cost."""
 

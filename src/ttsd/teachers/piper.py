@@ -67,8 +67,8 @@ class PiperTeacher:
 
         Returns:
             The waveform at the voice's rate, float32 [n_samples], as the network gives it unless a sample is above full
-            scale: then the whole clip is turned down. Symbol ids and their frames; the waveform has `hop_length`
-            samples for each frame, a fact of the speech.
+            scale: then the whole clip is turned down. Symbol ids and their frames; the frames of all ids together have
+            exactly the waveform's samples.
 
         Raises:
             TeacherError: The text has no pronunciation, or one with symbols the voice does not have.
@@ -99,11 +99,19 @@ class PiperTeacher:
         peak = float(np.abs(wav).max())
         if not np.isfinite(peak) or not sum(durations) or len(wav) % sum(durations):
             raise TeacherError(f"piper: {self._path.name} gave no usable audio; the voice is damaged")
-        facts: dict[str, Any] = {"hop_length": len(wav) // sum(durations)}
+        hop_length = len(wav) // sum(durations)
+        facts: dict[str, Any] = {}
         if peak > 1:
             wav = wav / np.float32(peak)
             facts["turned_down_db"] = round(20 * float(np.log10(peak)), 2)
-        return Speech(wav, self.sample_rate, symbol_ids=tuple(symbol_ids), durations=durations, facts=facts)
+        return Speech(
+            wav,
+            self.sample_rate,
+            symbol_ids=tuple(symbol_ids),
+            durations=durations,
+            hop_length=hop_length,
+            facts=facts,
+        )
 
 
 def _draw(generator: np.random.Generator, n_channels: int, length: int) -> NDArray[np.float32]:
