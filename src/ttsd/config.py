@@ -232,7 +232,7 @@ class TrainConfig(Settings):
     """`train`: from a corpus and a starting voice to a student."""
 
     init_from: str | None = "joe"
-    """Start: `joe`, a Piper `.onnx` file, one of our `.ckpt` files, a coqui VITS `.pth` file, or none for random."""
+    """Start: `joe`, a Piper `.onnx` file, one of our `.ckpt` files, or none for random weights."""
     max_steps: Count = 600
     """Batches to train on."""
     batch_size: Count = 4
@@ -266,9 +266,7 @@ class TrainConfig(Settings):
     n_workers: Annotated[int, Field(ge=0)] = 0
     """Processes that load batches; 0 loads them in the training process."""
     checkpoint_every_steps: Count = 100
-    """Steps between checkpoints."""
-    validate_every_steps: Count = 200
-    """Steps between validations."""
+    """Steps between checkpoints; each one is validated, and heard in TensorBoard."""
     log_every_steps: Count = 10
     """Steps between lines in the log."""
 

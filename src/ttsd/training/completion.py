@@ -96,7 +96,7 @@ def complete_posterior_encoder(
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
         optimizer.step()
         if step % 100 == 99:
-            history.append(float(absolute))
+            history.append(float(absolute.detach()))
         progress(step + 1, config.max_steps, "completion")
     return history
 

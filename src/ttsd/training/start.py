@@ -1,6 +1,5 @@
 """Where a student starts: from a Piper voice, from a checkpoint of ours, or from random weights."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from ttsd.errors import CheckpointError, ConfigError
 from ttsd.model.piper_weights import LoadedPart, load_weights, read_piper_weights
 from ttsd.model.vits import Vits, build_vits
 from ttsd.training.checkpoint import read_checkpoint
-from ttsd.data.voices import piper_voice_path
+from ttsd.data.piper_voice import piper_voice_path, read_piper_config
 
 
 @dataclass
@@ -51,7 +50,7 @@ def _build(config: Config, symbols: SymbolTable) -> Vits:
 
 def _from_piper(path: Path, config: Config) -> Start:
     weights = read_piper_weights(path)
-    description = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
+    description = read_piper_config(path)
     symbols = SymbolTable.from_piper_config(description)
     _check_audio(path, description["audio"]["sample_rate"], description.get("hop_length", 256), config.audio)
     n_rows = weights["text_encoder.emb.weight"].shape[0]

@@ -38,6 +38,7 @@ class VitsModule(lightning.LightningModule):
         self.student = student
         self.config = config
         self.step = 0
+        self._optimizer_states: list[dict[str, Any]] = []
         student.spec_segment_size = config.train.segment_frames
         self.averages = {name: p.detach().clone() for name, p in generator_parameters(student).items()}
 
@@ -46,6 +47,22 @@ class VitsModule(lightning.LightningModule):
         """Whether the discriminator takes part in the present step."""
         start = self.config.train.adversarial_start_step
         return start is not None and self.step >= start
+
+    def resume(self, run: dict[str, Any], voice: dict[str, Tensor]) -> None:
+        """Go on from the `run` and `voice` entries of a `last.ckpt`."""
+        self.student.load_state_dict(run["student"])
+        self.averages = {name: voice[name] for name in self.averages}
+        self.step = run["step"]
+        self._optimizer_states = run["optimizers"]
+
+    def on_fit_start(self) -> None:
+        """Hand the optimisers what they remembered, and move the averages to the student's device."""
+        self.averages = {name: value.to(self.device) for name, value in self.averages.items()}
+        optimizers = self.optimizers()
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        for optimizer, state in zip(optimizers, self._optimizer_states, strict=False):
+            optimizer.load_state_dict(state)
+        self.student.train()
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return the generator's AdamW, and the discriminator's where there is one."""
@@ -182,7 +199,6 @@ class VitsModule(lightning.LightningModule):
                 "look at these clips, or lower train.learning_rate"
             )
         values |= {"train/learning_rate": learning_rate, "train/grad_norm": float(grad_norm)}
-        self.latest = values
         if self.logger is not None:
             self.logger.log_metrics(values, step=self.step)
 

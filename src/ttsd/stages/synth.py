@@ -1,0 +1,165 @@
+"""Synth: text to speech with a student; a file of lines becomes a corpus, any other text one WAV."""
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsd.config import Config
+from ttsd.data.audio import write_wav
+from ttsd.data.corpus import WAVS_NAME, Rejection, Utterance, check_id, clean_text
+from ttsd.data.finish import finish_corpus
+from ttsd.data.sentences import cut_clauses, split_sentences
+from ttsd.data.text import normalize_text
+from ttsd.errors import CheckpointError, StageError, TtsdError
+from ttsd.report import Progress, StageReport, begin_stage, fingerprint, no_progress
+from ttsd.utils.extras import require
+from ttsd.utils.files import sha256_file
+from ttsd.utils.parallel import map_resumable
+from ttsd.utils.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from ttsd.training.checkpoint import Student
+
+NAME = "synth"
+MAX_CHARS = 300
+"""A longer sentence is spoken clause by clause: no student has heard one, and memory grows with its square."""
+
+
+def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
+    """Speak a file of lines as a corpus, one utterance a line.
+
+    Args:
+        in_dir: A UTF-8 text file; blank lines are passed over.
+        out_dir: The corpus.
+        config: Reads `seed`, `speaker`, `n_workers` and `synth`.
+        progress: Told how many lines are spoken.
+
+    Raises:
+        StageError: There is no such file, it is not text, or `out_dir` holds something else.
+        CheckpointError: The checkpoint is missing or not one of ours.
+    """
+    lines = _read_lines(in_dir)
+    ckpt = _checkpoint(config)
+    settings = config.model_dump(mode="json", include={"seed", "speaker", "synth"})
+    settings["synth"].pop("ckpt")
+    mark = fingerprint(NAME, settings, {"lines": sha256_file(in_dir), "checkpoint": sha256_file(ckpt)})
+    done = begin_stage(NAME, None, out_dir, mark)
+    if done is not None:
+        return done
+    speaker = check_id(config.speaker or "student", "speaker")
+    utterances = [Utterance(id=f"{n:04d}", transcript=line, speaker=speaker) for n, line in enumerate(lines, start=1)]
+    results = map_resumable(
+        _speak,
+        [(utterance.id, (utterance, out_dir, config)) for utterance in utterances],
+        out_dir,
+        n_workers=config.n_workers,
+        progress=progress,
+        note="speech",
+    )
+    kept, rejections = [], []
+    for utterance, result in zip(utterances, results, strict=True):
+        if "rejected" in result:
+            rejections.append(Rejection(utterance.id, *result["rejected"]))
+        else:
+            teacher = {"provider": "ttsd", "checkpoint_sha256": sha256_file(ckpt)}
+            kept.append(utterance.model_copy(update={"teacher": teacher, **result}))
+    report = StageReport(stage=NAME, fingerprint=mark, seed=config.seed, config=settings)
+    return finish_corpus(out_dir, report, kept, rejections)
+
+
+def speak_to_file(text: str, out_path: Path, config: Config) -> float:
+    """Speak a text of any length into one mono WAV file.
+
+    Args:
+        text: What to say; it is split into sentences with `synth.pause_ms` of silence between them.
+        out_path: The WAV file to write.
+        config: Reads `seed` and `synth`.
+
+    Returns:
+        The length of the speech in seconds.
+
+    Raises:
+        StageError: There is nothing to say in the text.
+        CheckpointError: The checkpoint is missing or not one of ours.
+    """
+    pieces = _pieces(text)
+    if not pieces:
+        raise StageError("the text holds nothing to say; give a text with words")
+    student = _load_student(_checkpoint(config))
+    wav = _join([_speak_piece(student, piece, config, n) for n, piece in enumerate(pieces)], student.sample_rate, config)
+    write_wav(out_path, wav, student.sample_rate)
+    return len(wav) / student.sample_rate
+
+
+def _checkpoint(config: Config) -> Path:
+    require("train", "torch")
+    require("train", "TTS")
+    if config.synth.ckpt is None:
+        raise CheckpointError("no checkpoint is named; give one with --ckpt or synth.ckpt")
+    if not config.synth.ckpt.is_file():
+        raise CheckpointError(f"{config.synth.ckpt}: no such checkpoint; give a .ckpt file that `ttsd train` wrote")
+    return config.synth.ckpt
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise StageError(f"{path}: cannot be read as a text file ({reason}); give a UTF-8 file of lines") from None
+    lines = [clean_text(line) for line in text.splitlines()]
+    if not any(lines):
+        raise StageError(f"{path}: holds no line to speak; write one utterance a line")
+    return [line for line in lines if line]
+
+
+def _pieces(text: str) -> list[str]:
+    sentences = split_sentences(normalize_text(clean_text(text)))
+    pieces = [piece for sentence in sentences for piece in cut_clauses(sentence, MAX_CHARS)]
+    return [piece for piece in pieces if any(character.isalnum() for character in piece)]
+
+
+def _speak(item: tuple[Utterance, Path, Config]) -> dict[str, Any]:
+    utterance, out_dir, config = item
+    student = _load_student(_checkpoint(config))
+    pieces = _pieces(utterance.transcript)
+    if not pieces:
+        return {"rejected": ["nothing_to_say", utterance.transcript]}
+    try:
+        clips = [_speak_piece(student, piece, config, utterance.id, n) for n, piece in enumerate(pieces)]
+    except TtsdError as error:
+        return {"rejected": ["unspeakable", str(error)]}
+    wav = _join(clips, student.sample_rate, config)
+    write_wav(out_dir / WAVS_NAME / f"{utterance.id}.wav", wav, student.sample_rate)
+    return {"normalized_transcript": " ".join(pieces), "duration_s": len(wav) / student.sample_rate}
+
+
+def _speak_piece(student: "Student", piece: str, config: Config, *place: str | int) -> NDArray[np.float32]:
+    synth = config.synth
+    return student.speak(
+        piece,
+        seed=derive_seed(config.seed, "synth", *place),
+        speed=synth.speed,
+        noise_scale=synth.noise_scale,
+        noise_scale_duration=synth.noise_scale_duration,
+    )
+
+
+def _join(clips: list[NDArray[np.float32]], sample_rate: int, config: Config) -> NDArray[np.float32]:
+    pause = np.zeros(round(config.synth.pause_ms / 1000 * sample_rate), dtype=np.float32)
+    joined = [part for clip in clips for part in (clip, pause)]
+    return np.concatenate(joined[:-1])
+
+
+@functools.lru_cache(maxsize=1)
+def _load_student(ckpt: Path) -> "Student":
+    import torch
+
+    from ttsd.training.checkpoint import load_student
+
+    # One thread wherever the work runs: the same sums, and processes that do not fight for the cores.
+    torch.set_num_threads(1)
+    return load_student(ckpt)

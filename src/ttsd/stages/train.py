@@ -1,0 +1,161 @@
+"""Train: a corpus and a starting voice become a student."""
+
+import random
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ttsd.config import Config
+from ttsd.data.corpus import read_corpus, validate_corpus
+from ttsd.errors import CorpusError
+from ttsd.report import Progress, StageReport, begin_stage, fingerprint, finish_stage, hash_tree, no_progress
+from ttsd.utils.extras import require
+from ttsd.utils.files import sha256_file, write_text
+from ttsd.utils.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from ttsd.training.batch import TrainingUtterance
+    from ttsd.training.start import Start
+
+_SECTIONS = {"seed", "language", "audio", "split", "model", "train"}
+
+
+def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
+    """Train a student on a corpus.
+
+    Writes `start.ckpt` (the starting voice), `last.ckpt`, `best.ckpt`, `config.yaml`, TensorBoard events and `report.json`.
+    Stopped in the middle, it goes on from `last.ckpt` and ends with the same bytes, TensorBoard's events aside.
+
+    Args:
+        in_dir: A curated corpus at `audio.sample_rate`.
+        out_dir: The run directory.
+        config: `audio`, `split`, `model` and `train` are used.
+        progress: Told the number of steps done.
+
+    Raises:
+        CorpusError: The corpus is malformed, at another sample rate, or has no utterance to train on.
+        CheckpointError: The starting voice is missing or of another geometry.
+        StageError: `out_dir` holds other work, or a loss is not finite.
+    """
+    require("train", "lightning")
+    require("train", "TTS")
+    from ttsd.training.callbacks import best_step
+
+    corpus = read_corpus(in_dir)
+    validate_corpus(corpus, config.audio.sample_rate)
+    settings = config.model_dump(mode="json", include=_SECTIONS)
+    mark = fingerprint("train", settings, hash_tree(in_dir) | _hash_start(config))
+    done = begin_stage("train", in_dir, out_dir, mark)
+    if done is not None:
+        return done
+    _write_config(out_dir, config)
+    start, utterances = _prepare(in_dir, out_dir, config, progress)
+    history = _fit(start, utterances, out_dir, config, progress)
+    (out_dir / "completed.ckpt").unlink(missing_ok=True)
+    n_frames = sum(utterance.n_frames for utterance in utterances["train"])
+    report = StageReport(
+        stage="train",
+        fingerprint=mark,
+        n_in=len(corpus.utterances),
+        n_out=len(corpus.utterances),
+        duration_s=n_frames * config.audio.hop_length / config.audio.sample_rate,
+        seed=config.seed,
+        config=settings,
+        details={
+            "n_train": len(utterances["train"]),
+            "n_val": len(utterances["val"]),
+            "steps": config.train.max_steps,
+            "best_step": best_step(history),
+            "parts": [asdict(part) for part in start.parts],
+            "validation": history,
+        },
+    )
+    return finish_stage(out_dir, report)
+
+
+def _hash_start(config: Config) -> dict[str, str]:
+    path = Path(config.train.init_from or "")
+    return {"init_from": sha256_file(path)} if path.is_file() else {}
+
+
+def _write_config(out_dir: Path, config: Config) -> None:
+    import yaml
+
+    write_text(out_dir / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+
+
+def _prepare(
+    in_dir: Path, out_dir: Path, config: Config, progress: Progress
+) -> tuple["Start", dict[str, list["TrainingUtterance"]]]:
+    """Load the start, complete it where it lacks a posterior encoder, and prepare the utterances."""
+    from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
+    from ttsd.training.completion import complete_posterior_encoder, speak_targets
+    from ttsd.training.datamodule import select_utterances
+    from ttsd.training.start import load_start
+
+    import torch
+
+    torch.manual_seed(derive_seed(config.seed, "start"))
+    start = load_start(config)
+    corpus = read_corpus(in_dir)
+    utterances = {name: select_utterances(corpus, name, config, start.symbols) for name in ("train", "val")}
+    if not utterances["train"]:
+        raise CorpusError(f"{in_dir}: no utterance is in the train split; add data or lower split.test_fraction")
+    if start.voice is not None:
+        save_checkpoint(out_dir / "start.ckpt", start.voice_config, start.symbols, start.voice.state_dict())
+    completion = config.train.completion
+    if start.lacks_posterior_encoder and completion.max_steps:
+        assert start.voice is not None
+        kept = out_dir / "completed.ckpt"
+        encoder = start.student.posterior_encoder
+        if kept.is_file():
+            encoder.load_state_dict(read_checkpoint(kept)["voice"])
+        else:
+            rng = random.Random(derive_seed(config.seed, "completion"))
+            chosen = rng.sample(utterances["train"], min(completion.n_utterances, len(utterances["train"])))
+            sentences = [utterance.symbol_ids for utterance in chosen]
+            targets = speak_targets(start.voice, sentences, config.audio, config.seed, progress)
+            complete_posterior_encoder(start.student, targets, completion, config.seed, progress)
+            save_checkpoint(kept, config, start.symbols, encoder.state_dict())
+    return start, utterances
+
+
+def _fit(
+    start: "Start", utterances: dict[str, list["TrainingUtterance"]], out_dir: Path, config: Config, progress: Progress
+) -> list[dict[str, float]]:
+    """Train to the last step, from `last.ckpt` where there is one; returns the validations."""
+    import lightning
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    from ttsd.training.callbacks import Checkpoints, ProgressLine
+    from ttsd.training.checkpoint import read_checkpoint
+    from ttsd.training.datamodule import CorpusDataModule
+    from ttsd.training.vits_module import VitsModule
+
+    train = config.train
+    module = VitsModule(start.student, config)
+    last = out_dir / "last.ckpt"
+    kept: dict[str, Any] | None = read_checkpoint(last) if last.is_file() else None
+    if kept is not None:
+        module.resume(kept["run"], kept["voice"])
+    history: list[dict[str, float]] = list(kept["run"]["history"]) if kept else []
+    if module.step >= train.max_steps:
+        return history
+    checkpoints = Checkpoints(out_dir, start.symbols, history)
+    trainer = lightning.Trainer(
+        accelerator=train.accelerator,
+        devices=1,
+        precision=train.precision,
+        max_epochs=1,
+        limit_train_batches=train.max_steps - module.step,
+        limit_val_batches=0,
+        logger=TensorBoardLogger(out_dir, name="", version="tensorboard"),
+        callbacks=[checkpoints, ProgressLine(progress)],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    data = CorpusDataModule(utterances["train"], utterances["val"], config, module.step)
+    trainer.fit(module, datamodule=data)
+    return checkpoints.history
