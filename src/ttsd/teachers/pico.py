@@ -1,5 +1,9 @@
 """SVOX Pico: a small local voice that gives audio and nothing else, as a bought voice does."""
 
+import json
+import subprocess
+import sys
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,10 +17,18 @@ from ttsd.utils.extras import require
 SAMPLE_RATE = 16000
 MAX_CHARS = 2000
 """Pico's time grows faster than its text; far above any utterance, it seems to hang."""
-
-
+TIMEOUT_S = 120
 VOLUME = 0.35
 """Pico's own level clips nearly every sentence; at this share of it all six voices keep clear of full scale."""
+SILENT_PEAK = 0.01
+"""Where there is nothing it can say, Pico gives a moment of noise far below this."""
+
+# Pico reads memory that it never wrote, so in one process a sentence depends on those before it, by tenths of a second
+# in its pauses. In a process of its own the memory is blank and the same text is always the same audio; a crash or a
+# hang costs one sentence.
+_SPEAK = (
+    "import json, sys; from py_nanotts import NanoTTS as N; sys.stdout.buffer.write(N().speak(**json.load(sys.stdin)))"
+)
 
 
 class PicoTeacher:
@@ -32,7 +44,7 @@ class PicoTeacher:
             MissingExtraError: The package py-nanotts is not installed.
         """
         self._config = config
-        self._engine = require("local", "py_nanotts").NanoTTS()
+        require("local", "py_nanotts")
 
     @property
     def name(self) -> str:
@@ -42,8 +54,6 @@ class PicoTeacher:
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that shapes the audio besides the text."""
-        from importlib.metadata import version
-
         return {
             "provider": "pico",
             "model": f"py-nanotts {version('py-nanotts')}",
@@ -67,23 +77,39 @@ class PicoTeacher:
         del seed
         if len(text) > MAX_CHARS:
             raise TeacherError(f"pico: the text has {len(text)} characters, above {MAX_CHARS}; cut it into sentences")
-        try:
-            pcm = self._engine.speak(
-                _without_markup(text),
-                voice=self._config.voice,
-                volume=VOLUME,
-                # The engine wraps the text in a tag for every setting it is given, and a tag alone changes the audio.
-                speed=None if self._config.speed == 1 else self._config.speed,
-                pitch=None if self._config.pitch == 1 else self._config.pitch,
-            )
-        except (RuntimeError, ValueError) as error:
-            raise TeacherError(f"pico: could not speak {text[:60]!r} ({error}); reword it") from None
-        wav: NDArray[np.float32] = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32768)
-        if not wav.any():
+        request = {
+            "text": _without_markup(text),
+            "voice": self._config.voice,
+            "volume": VOLUME,
+            # The engine wraps the text in a tag for every setting it is given, and a tag alone changes the pauses.
+            "speed": None if self._config.speed == 1 else self._config.speed,
+            "pitch": None if self._config.pitch == 1 else self._config.pitch,
+        }
+        levels = np.frombuffer(_run_engine(request), dtype="<i2")
+        wav: NDArray[np.float32] = levels.astype(np.float32) / np.float32(32768)
+        if wav.size == 0 or np.abs(wav).max() < SILENT_PEAK:
             raise TeacherError(
                 f"pico: the voice {self._config.voice} has no sound for {text[:60]!r}; choose a voice of its language"
             )
         return Speech(wav, SAMPLE_RATE)
+
+
+def _run_engine(request: dict[str, Any]) -> bytes:
+    told = f"could not speak {request['text'][:60]!r}"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _SPEAK],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise TeacherError(f"pico: {told} in {TIMEOUT_S} s; reword it") from None
+    if done.returncode != 0:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise TeacherError(f"pico: {told} ({lines[-1] if lines else 'it crashed'}); reword it")
+    return done.stdout
 
 
 def _without_markup(text: str) -> str:
