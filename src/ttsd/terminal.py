@@ -24,9 +24,9 @@ def stdout_on_stderr() -> Iterator[None]:
     saved = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     finally:
-        sys.stdout.flush()
         os.dup2(saved, 1)
         os.close(saved)
 
@@ -127,7 +127,7 @@ def report_tables(report: StageReport) -> list[Table]:
 
 def _collect(node: dict[str, Any], prefix: str, facts: list[list[str]], tables: list[Table]) -> None:
     for key, value in node.items():
-        if isinstance(value, dict) and value and all(_is_row(row) for row in value.values()):
+        if isinstance(value, dict) and len(value) > 1 and all(_is_row(row) for row in value.values()):
             columns = list(dict.fromkeys(name for row in value.values() for name in row))
             rows = [[name, *(_show(row.get(column, "")) for column in columns)] for name, row in value.items()]
             tables.append(([prefix + key, *columns], rows))
