@@ -7,6 +7,7 @@ TtsdError
 ├── StageError          a directory that a stage reads or writes
 ├── CheckpointError     a student or a voice file
 ├── TeacherError        a teacher failed on an utterance
+├── EvaluationError     nothing to evaluate, or a student below its bound
 └── MissingExtraError   an optional package is not installed
 
 The command line catches `TtsdError` and prints its one line; anything else is a bug and keeps its traceback.
@@ -39,6 +40,10 @@ class CheckpointError(TtsdError):
 
 class TeacherError(TtsdError):
     """A teacher could not speak."""
+
+
+class EvaluationError(TtsdError):
+    """There is nothing to evaluate, or the student is below the bound that the settings draw."""
 
 
 class MissingExtraError(TtsdError):

@@ -6,6 +6,7 @@ samples), no conditioning on earlier text, no timestamps, no voice activity dete
 
 import functools
 import importlib.metadata
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsd.config import AsrConfig
+from ttsd.data.audio import resample
 from ttsd.errors import ConfigError, CorpusError
 from ttsd.utils.extras import require
 from ttsd.utils.files import sha256_file
@@ -70,7 +72,7 @@ class Recognizer:
             return ""
         try:
             segments, _ = self._model.transcribe(
-                resample(wav, sample_rate, ASR_SAMPLE_RATE),
+                np.ascontiguousarray(resample(wav, sample_rate, ASR_SAMPLE_RATE), dtype=np.float32),
                 language=self._config.language,
                 beam_size=self._config.beam_size,
                 temperature=0.0,
@@ -137,24 +139,6 @@ def identify_recognizer(config: AsrConfig) -> dict[str, Any]:
     }
 
 
-def resample(wav: NDArray[np.float32], sample_rate: int, target_rate: int) -> NDArray[np.float32]:
-    """Resample a waveform with soxr at its very high quality.
-
-    Args:
-        wav: Waveform, float32 [n_samples].
-        sample_rate: Its rate in Hz.
-        target_rate: The rate wanted, in Hz.
-
-    Returns:
-        float32 [n_samples at the target rate].
-    """
-    import soxr
-
-    if sample_rate == target_rate:
-        return np.ascontiguousarray(wav, dtype=np.float32)
-    return np.asarray(soxr.resample(wav.astype(np.float32), sample_rate, target_rate, quality="VHQ"), dtype=np.float32)
-
-
 def normalize_english(text: str) -> str:
     """Rewrite English as Whisper's normaliser does, its British-to-American spelling table included.
 
@@ -162,6 +146,20 @@ def normalize_english(text: str) -> str:
     removed. Source: Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision (2022), appendix C.
     """
     return str(_english_normalizer()(text))
+
+
+def normalize_text(text: str, language: str) -> str:
+    """Bring a text into the form that error rates are counted in.
+
+    Args:
+        text: What was meant or heard.
+        language: `en` is rewritten by `normalize_english`; any other loses its case, punctuation and symbols, and keeps
+            its accents and its digits.
+    """
+    if language == "en":
+        return normalize_english(text)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in folded).split())
 
 
 @dataclass(frozen=True)
