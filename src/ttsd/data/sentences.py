@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterator
 
 # A full stop behind these never ends a sentence: something always follows.
-_NEVER_FINAL = frozenset(
-    "dr mr mrs ms prof st gen col capt lt sgt rev hon fig figs eq eqs ch sec vol p pp ed eds vs cf e.g i.e eg ie ca approx resp "
-    "tab ex art viz messrs jan feb mar apr aug sept oct nov dec".split()
-)
-# Behind these it does when the next word is written as the first of a sentence; "no" is a word far more often than "number".
-_SOMETIMES_FINAL = frozenset(
-    "etc al jr sr inc ltd co corp a.m p.m u.s u.k u.n e.u ph.d b.c a.d b.sc m.sc dept univ".split()
-)
-_BEFORE_NUMBER = frozenset(("no", "nos", "op"))
+_NEVER_FINAL = frozenset((
+    "dr", "mr", "mrs", "ms", "prof", "st", "gen", "col", "capt", "lt", "sgt", "rev", "hon", "figs", "eq",
+    "eqs", "ch", "vol", "p", "pp", "ed", "eds", "vs", "cf", "e.g", "i.e", "eg", "ie", "ca", "approx",
+    "resp", "tab", "viz", "messrs", "jan", "feb", "apr", "aug", "sept", "oct", "nov", "dec",
+))  # fmt: skip
+# Behind these it does when the next word is written as the first of a sentence.
+_SOMETIMES_FINAL = frozenset((
+    "etc", "al", "jr", "sr", "inc", "ltd", "co", "corp", "a.m", "p.m", "u.s", "u.k", "u.n", "e.u", "ph.d", "b.c",
+    "a.d", "b.sc", "m.sc", "dept", "univ",
+))  # fmt: skip
+# As words these are far commoner.
+_BEFORE_NUMBER = frozenset(("no", "nos", "op", "art", "fig", "mar", "sec", "ex"))
 _FINAL = re.compile(r"([.!?…]+|[。！？؟।]+)([\"'”’»)\]]*)(?=\s|$)|[。！？]+[”’」』）]*")
 _WORD_BEFORE = re.compile(r"[^\s\"'“‘«(\[]+$")
 _OPENING = re.compile(r"[\s\"'“‘«(\[]*")
@@ -97,7 +100,7 @@ def _ends_sentence(text: str, match: re.Match[str], start: int) -> bool:
 
 
 def _is_initial(text: str, word: str, before: re.Match[str] | None, place: int) -> bool:
-    """Say whether the letter before a full stop is a person's initial, as in "J. S. Bach", and not a word such as "I"."""
+    """Say whether the letter before a full stop is an initial, as in "J. S. Bach", and not a word such as "I"."""
     if before is None or len(word) != 1 or not text[place - 1].isupper() or word == "i":
         return False
     ahead = text[place + 1 : place + 3]
@@ -113,7 +116,9 @@ def _common_start(text: str, place: int) -> bool:
     return word is not None and word.group() in _STARTERS
 
 
-_STARTERS = frozenset(
-    "The A An It This That These Those He She We You They I In On At If When While But And So Then There Here What Why How "
-    "Who Which Where Some Most Many All Each Every No Not One Two After Before For From With To Its Their His Her Our My".split()
-)
+_STARTERS = frozenset((
+    "The", "A", "An", "It", "This", "That", "These", "Those", "He", "She", "We", "You", "They", "I", "In", "On",
+    "At", "If", "When", "While", "But", "And", "So", "Then", "There", "Here", "What", "Why", "How", "Who",
+    "Which", "Where", "Some", "Most", "Many", "All", "Each", "Every", "No", "Not", "One", "Two", "After",
+    "Before", "For", "From", "With", "To", "Its", "Their", "His", "Her", "Our", "My",
+))  # fmt: skip

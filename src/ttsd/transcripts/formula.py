@@ -1,22 +1,20 @@
-"""Simple LaTeX formulas as English words; whatever would be ambiguous by ear is refused.
+r"""Simple LaTeX formulas as English words; whatever would be ambiguous by ear is refused.
 
-Spoken: letters, numbers, Greek letters, + - = and the other signs below, x^2 "x squared", x_1 "x 1", \\frac{a}{b}
-"a over b", \\sqrt{x} "the square root of x", f(x) "f of x". Not spoken: sums, integrals, matrices, and brackets or
-fractions whose extent a listener could not hear, such as \\frac{a+b}{c}.
+Spoken: letters, numbers, Greek letters, + - = and the other signs below, x^2 "x squared", x_1 "x 1", \frac{a}{b}
+"a over b", \sqrt{x} "the square root of x", f(x) "f of x". Not spoken: sums, integrals, matrices, and brackets or
+fractions whose extent a listener could not hear, such as \frac{a+b}{c}.
 """
 
 import re
 
-GREEK = {
-    "alpha": "αΑ", "beta": "βΒ", "gamma": "γΓ", "delta": "δΔ", "epsilon": "εΕϵ", "zeta": "ζΖ", "eta": "ηΗ", "theta": "θΘϑ",
-    "iota": "ιΙ", "kappa": "κΚ", "lambda": "λΛ", "mu": "μΜµ", "nu": "νΝ", "xi": "ξΞ", "omicron": "οΟ", "pi": "πΠ",
-    "rho": "ρΡ", "sigma": "σςΣ", "tau": "τΤ", "upsilon": "υΥ", "phi": "φϕΦ", "chi": "χΧ", "psi": "ψΨ", "omega": "ωΩ",
-}  # fmt: skip
+from ttsd.data.text import GREEK_LETTERS
+
 _SIGNS = {
     "+": "plus", "-": "minus", "−": "minus", "=": "equals", "<": "is less than", ">": "is greater than", "/": "over",
     "×": "times", "·": "times", "*": "times", "÷": "divided by", "±": "plus or minus", "≈": "is approximately",
     "≤": "is less than or equal to", "≥": "is greater than or equal to", "≠": "is not equal to", "→": "goes to",
-    "\\times": "times", "\\cdot": "times", "\\div": "divided by", "\\pm": "plus or minus", "\\approx": "is approximately",
+    "\\times": "times", "\\cdot": "times", "\\div": "divided by", "\\pm": "plus or minus",
+    "\\approx": "is approximately",
     "\\le": "is less than or equal to", "\\leq": "is less than or equal to", "\\ge": "is greater than or equal to",
     "\\geq": "is greater than or equal to", "\\ne": "is not equal to", "\\neq": "is not equal to", "\\to": "goes to",
     "\\rightarrow": "goes to", "\\lt": "is less than", "\\gt": "is greater than", "\\propto": "is proportional to",
@@ -27,8 +25,8 @@ _NAMES = {
     "\\hbar": "h bar", "\\degree": "degrees", "°": "degrees", "\\circ": "degrees",
 }  # fmt: skip
 _FUNCTIONS = {
-    "\\log": "log", "\\ln": "the natural log of", "\\sin": "sine", "\\cos": "cosine", "\\tan": "tangent", "\\exp": "exp",
-    "\\max": "max", "\\min": "min",
+    "\\log": "log", "\\ln": "the natural log of", "\\sin": "sine", "\\cos": "cosine", "\\tan": "tangent",
+    "\\exp": "exp", "\\max": "max", "\\min": "min",
 }  # fmt: skip
 _APPLIED = frozenset("fghFGHOPTp")
 _SPACES = frozenset(
@@ -36,8 +34,9 @@ _SPACES = frozenset(
 )
 _WORDS = frozenset(("\\text", "\\textbf", "\\textit", "\\operatorname"))
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:[.,]\d+)*|\s+|.", re.DOTALL)
-_GREEK_COMMANDS = {f"\\{name}": name for name in GREEK} | {f"\\{name.title()}": f"capital {name}" for name in GREEK}
-_GREEK_LETTERS = {letter: name for name, letters in GREEK.items() for letter in letters}
+_GREEK_COMMANDS = {f"\\{name}": name for name in GREEK_LETTERS.values()} | {
+    f"\\{name.title()}": f"capital {name}" for name in GREEK_LETTERS.values()
+}
 _MAX_LENGTH = 300
 
 
@@ -124,7 +123,7 @@ def _atom(tokens: list[str], place: int) -> tuple[list[str], int]:
     if token.isascii() and token.isalpha():
         # A lone "a" would be read as the article.
         return ["A" if token == "a" else token], place + 1
-    for table in (_NAMES, _FUNCTIONS, _GREEK_COMMANDS, _GREEK_LETTERS):
+    for table in (_NAMES, _FUNCTIONS, _GREEK_COMMANDS, GREEK_LETTERS):
         if token in table:
             return table[token].split(), place + 1
     raise _UnspeakableError

@@ -51,7 +51,7 @@ _REPLACEMENTS: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         ("#", r"(?<!\S)#(?=\w)", ""),
         ("-", r"\s-{2,3}\s|(?<=\w)-{2,3}(?=\w)", " – "),
         ("*`~•◦▪_", r"[*`~•◦▪]+|_+", " "),
-        ("", r"[\\|<>^{}\[\]#\uFFFD]|\$(?!\d)|\S{%d,}" % _LONGEST_WORD, MARKUP),
+        ("", rf"[\\|<>^{{}}\[\]#\uFFFD]|\$(?!\d)|\S{{{_LONGEST_WORD},}}", MARKUP),
     )
 )
 

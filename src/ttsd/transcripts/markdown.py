@@ -2,15 +2,19 @@
 
 What is read aloud, and what is left out with its reason, so that markup is never spoken:
 
-- A heading names its section; it is read only where it is a sentence itself (it ends in `.`, `?` or `!`).
-- Paragraphs, quotations and list items are read, each item as a sentence of its own, without its number or mark. Notes are
-  read where they are written, their marks in the text are not. A defined term is read before its definition.
-- Emphasis is dropped, struck text too. A link is read as its text; a bare address takes its sentence with it (`url`).
+- A heading names its section (`heading`); it is read only where it is a sentence itself, ending in `.`, `?` or `!`.
+- Paragraphs, quotations and list items are read, each item as a sentence of its own, without its number or mark.
+  Footnotes are read where they are written, their marks are not. A defined term is read before its definition.
+- Emphasis is dropped, and struck text with it. A link is read as its text; a bare address takes its sentence with it
+  (`url`).
 - A table is read row by row, "Header: cell, header: cell."; empty cells are skipped.
-- Code blocks are left out (`code`). Inline code is read where it is a name or plain value, else its sentence is left out.
+- Code blocks are left out (`code`). Inline code is read where it is a name or plain value, else its
+  sentence is left out.
 - An image is read as its description where that has three words or more, else left out (`image`).
-- A formula is read where `formula.py` has words for it, else its sentence, or the displayed formula, is left out (`formula`).
-- Front matter (`front_matter`), HTML blocks and comments (`html`) are left out; inline tags are dropped, their content read.
+- A formula is read where `formula.py` has words for it; else its sentence is left out, or the displayed formula
+  (`formula`).
+- Front matter (`front_matter`), HTML blocks and comments (`html`) are left out; inline tags are dropped, their content
+  is read.
 - A sentence with signs that no rule speaks, such as a stray backslash, is left out (`markup`).
 """
 
@@ -37,7 +41,6 @@ _MAX_NESTING = 60
 _MAX_INLINE_CHARS = 2000
 _MAX_BRACKETS = 100
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_PREFACE = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ def read_guide(path: Path, root: Path) -> Guide:
         root: The folder of guides, which the guide's name is relative to.
 
     Returns:
-        The guide; its spans count characters of the decoded text, behind a byte order mark. An empty file has no section.
+        The guide; its spans count characters of the decoded text, behind a byte order mark. An empty file has no
+        section.
 
     Raises:
         TranscriptError: The file is unreadable, binary, or not UTF-8; the stage rejects this one and goes on.
@@ -216,8 +220,8 @@ def _walk(tokens: "Sequence[Token]", environment: dict[str, Any], span_of: Any) 
                 yield Block(f"{term}: {text}" if term else text, span_of(token)), 0
                 term = ""
             else:
-                reason = "image" if "![" in token.content else "html"
-                yield Block(token.content, span_of(token), reason), 0
+                nothing = "image" if "![" in token.content else "html" if "<" in token.content else "no_words"
+                yield Block(token.content, span_of(token), nothing), 0
         elif kind == "heading_open":
             level = int(token.tag[1:])
         elif kind == "heading_close":
@@ -239,9 +243,8 @@ def _walk(tokens: "Sequence[Token]", environment: dict[str, Any], span_of: Any) 
         elif kind in ("html_block", "front_matter"):
             yield Block(token.content, span_of(token), kind.removesuffix("_block")), 0
         elif kind.startswith("math_block"):
-            spoken = speak_formula(token.content.strip())
-            reason = None if spoken else "formula"
-            yield Block(spoken or token.content, span_of(token), reason), 0
+            words = speak_formula(token.content.strip())
+            yield Block(words or token.content, span_of(token), None if words else "formula"), 0
 
 
 def _speak(content: str, environment: dict[str, Any]) -> str:

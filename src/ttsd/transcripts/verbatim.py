@@ -13,7 +13,7 @@ from ttsd.config import VerbatimConfig
 from ttsd.data.corpus import Utterance, clean_text
 from ttsd.data.sentences import cut_clauses, split_sentences
 from ttsd.transcripts.inline import HOLES
-from ttsd.transcripts.markdown import Block, Guide, Section
+from ttsd.transcripts.markdown import Block, Guide
 
 _MAX_SLUG_CHARS = 40
 _MAX_SHOWN_CHARS = 120
