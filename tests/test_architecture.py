@@ -15,13 +15,19 @@ HEAVY = {
     "numpy", "pydantic", "yaml", "rich", "torch", "lightning", "scipy", "librosa", "soundfile", "transformers",
     "jinja2", "TTS", "faster_whisper", "onnxruntime",
 }  # fmt: skip
+TEXT_SUFFIXES = {".py", ".md", ".yaml", ".toml", ".txt", ".sh", ".html", ".j2", ".css", ".js", ".ipynb"}
 TEXTS = [
     path
-    for folder in ("src", "tests", "docs", "configs", "examples", "benchmarks", ".ci", "datasets", "checkpoints")
+    for folder in ("src", "tests", "docs", "configs", "examples", "benchmarks", "notebooks")
     for path in sorted((ROOT / folder).rglob("*"))
-    if path.suffix in (".py", ".md", ".yaml", ".sh", ".html", ".j2", ".css", ".js", ".ipynb") or path.name == "run"
-    if path.is_file() and path.relative_to(ROOT).parts[:2] not in {("datasets", "demo"), ("checkpoints", "demo")}
-] + [path for path in sorted(ROOT.iterdir()) if path.is_file() and not path.name.startswith(".env")]
+    if path.suffix in TEXT_SUFFIXES
+] + [
+    ROOT / name
+    for name in (
+        "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.txt",
+        ".pre-commit-config.yaml", ".gitignore", ".ci/run", "datasets/README.md", "checkpoints/README.md",
+    )
+]  # fmt: skip
 
 
 def loaded_modules(code: str) -> set[str]:
