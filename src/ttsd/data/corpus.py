@@ -322,7 +322,11 @@ def _read_details(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     details: dict[str, dict[str, Any]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CorpusError(f"{path}: is not UTF-8; restore the file, or delete it to lose the details alone") from None
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

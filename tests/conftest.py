@@ -1,0 +1,76 @@
+"""A tiny real corpus, built once by the stages themselves: Pico speaks, no key and no GPU."""
+
+from pathlib import Path
+
+import pytest
+
+from ttsd.config import Config, load_config
+from ttsd.stages import generate, preprocess, qc
+
+GUIDES = {
+    "cells.md": (
+        "# Cells\n\n"
+        "Every living thing is made of cells. A cell keeps its inside apart from the world.\n\n"
+        "## Energy\n\n"
+        "Plants turn the light of the sun into sugar. Animals eat that sugar to stay alive.\n\n"
+        "## Growth\n\n"
+        "A cell divides in two when it has grown enough. Both halves carry the same instructions.\n"
+    ),
+    "nested/water.md": (
+        "# Water\n\n"
+        "Water boils at one hundred degrees on the coast. High in the mountains it boils much sooner.\n\n"
+        "## Ice\n\n"
+        "Ice floats because it is lighter than water. Rivers therefore freeze from the top down.\n\n"
+        "## Rain\n\n"
+        "Warm air carries more water than cold air does. Clouds form where the warm air rises and cools.\n"
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def corpus_config() -> Config:
+    """The settings of the tiny corpus: Pico, one process, no recogniser."""
+    return load_config(
+        None,
+        [
+            "generate.teacher=pico",
+            "n_workers=1",
+            "qc.max_cer=null",
+            "split.test_fraction=0.157",
+            "split.val_fraction=0.05",
+        ],
+    )
+
+
+@pytest.fixture(scope="session")
+def guides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two study guides: six sections, twelve sentences."""
+    folder = tmp_path_factory.mktemp("guides")
+    for name, text in GUIDES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def raw_corpus(tmp_path_factory: pytest.TempPathFactory, guides: Path, corpus_config: Config) -> Path:
+    """What `generate` wrote: 16 kHz; tests read it and never write there."""
+    folder = tmp_path_factory.mktemp("corpus") / "raw"
+    generate.run(guides, folder, corpus_config)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def processed_corpus(raw_corpus: Path, corpus_config: Config) -> Path:
+    """What `preprocess` wrote: 22050 Hz, phonemes, splits."""
+    folder = raw_corpus.parent / "processed"
+    preprocess.run(raw_corpus, folder, corpus_config)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def curated_corpus(processed_corpus: Path, corpus_config: Config) -> Path:
+    """What `qc` wrote; all three splits hold an utterance."""
+    folder = processed_corpus.parent / "curated"
+    qc.run(processed_corpus, folder, corpus_config)
+    return folder
