@@ -1,0 +1,134 @@
+import json
+
+import pytest
+
+from ttsd.errors import StageError
+from ttsd.report import (
+    REPORT_NAME,
+    STAGE_NAME,
+    StageReport,
+    begin_stage,
+    clear_stage,
+    fingerprint,
+    finish_stage,
+    hash_tree,
+    load_report,
+)
+
+MARK = fingerprint("qc", {"a": 1}, {"x": "00"})
+
+
+def test_a_new_directory_is_claimed(tmp_path):
+    out_dir = tmp_path / "deep" / "out"
+    assert begin_stage("qc", tmp_path / "in", out_dir, MARK) is None
+    assert json.loads((out_dir / STAGE_NAME).read_text()) == {"stage": "qc", "fingerprint": MARK}
+
+
+def test_an_empty_directory_is_claimed(tmp_path):
+    assert begin_stage("qc", None, tmp_path, MARK) is None
+
+
+def test_half_done_work_of_the_same_kind_is_resumed(tmp_path):
+    begin_stage("qc", None, tmp_path, MARK)
+    (tmp_path / "half").touch()
+    assert begin_stage("qc", None, tmp_path, MARK) is None
+    assert (tmp_path / "half").exists()
+
+
+def test_finished_work_of_the_same_kind_gives_its_report(tmp_path):
+    begin_stage("qc", None, tmp_path, MARK)
+    report = finish_stage(tmp_path, StageReport(stage="qc", n_in=3, n_out=1, dropped={"too_short": 2}))
+    assert begin_stage("qc", None, tmp_path, MARK) == report == load_report(tmp_path)
+    assert report.n_dropped == 2
+
+
+@pytest.mark.parametrize(
+    ("stage", "mark", "message"),
+    [
+        ("qc", fingerprint("qc", {"a": 2}, {"x": "00"}), "other input or settings"),
+        ("preprocess", MARK, "the stage qc"),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_work_is_refused_finished_or_not(tmp_path, stage, mark, message, finished):
+    begin_stage("qc", None, tmp_path, MARK)
+    if finished:
+        finish_stage(tmp_path, StageReport(stage="qc"))
+    with pytest.raises(StageError, match=message):
+        begin_stage(stage, None, tmp_path, mark)
+
+
+def test_the_input_by_another_name_is_refused_as_output(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    with pytest.raises(StageError, match="cannot write into the directory it reads"):
+        begin_stage("qc", tmp_path / "in", tmp_path / "link", MARK)
+
+
+def test_a_file_and_foreign_files_are_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StageError, match="a file stands where"):
+        begin_stage("qc", None, tmp_path / "file", MARK)
+    with pytest.raises(StageError, match="no stage wrote"):
+        begin_stage("qc", None, tmp_path, MARK)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"stage": "qc"}', "null"])
+def test_a_damaged_mark_is_one_clear_error(tmp_path, text):
+    (tmp_path / STAGE_NAME).write_text(text)
+    with pytest.raises(StageError, match=r"stage.json: damaged"):
+        begin_stage("qc", None, tmp_path, MARK)
+
+
+def test_a_missing_or_damaged_report_is_one_clear_error(tmp_path):
+    with pytest.raises(StageError, match=r"has not finished, run it again"):
+        load_report(tmp_path)
+    (tmp_path / REPORT_NAME).write_text('{"stage": 1, "colour": 2}')
+    with pytest.raises(StageError, match="not a report") as caught:
+        load_report(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_only_a_stages_own_directory_is_cleared(tmp_path):
+    clear_stage("qc", None, tmp_path / "nowhere")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    out_dir = tmp_path / "out"
+    begin_stage("qc", None, out_dir, MARK)
+    for stage, in_dir, target in (
+        ("qc", None, tmp_path / "mine"),
+        ("qc", None, tmp_path / "mine" / "thesis.tex"),
+        ("train", None, out_dir),
+        ("qc", out_dir, out_dir),
+        ("qc", out_dir / "inside", out_dir),
+    ):
+        with pytest.raises(StageError, match="leaves it alone"):
+            clear_stage(stage, in_dir, target)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+    assert (out_dir / STAGE_NAME).exists()
+    clear_stage("qc", tmp_path / "mine", out_dir)
+    assert not out_dir.exists()
+
+
+def test_the_fingerprint_tells_settings_and_input_but_no_order():
+    assert fingerprint("qc", {"a": 1, "b": 2}, {"x": "0", "y": "1"}) == fingerprint(
+        "qc", {"b": 2, "a": 1}, {"y": "1", "x": "0"}
+    )
+    marks = {fingerprint("qc", {"a": 1}, {"x": "0"}), fingerprint("qc", {"a": 1}, {"x": "1"})}
+    marks |= {fingerprint("qc", {"a": 2}, {"x": "0"}), fingerprint("train", {"a": 1}, {"x": "0"})}
+    assert len(marks) == 4
+
+
+def test_hidden_files_do_not_count_in_the_hash_of_a_tree(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.txt").write_text("x")
+    before = hash_tree(tmp_path)
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial" / "y").write_text("y")
+    assert hash_tree(tmp_path) == before
+    assert list(before) == ["a/x.txt"]
+
+
+def test_an_unknown_field_in_a_report_is_refused():
+    with pytest.raises(ValueError, match="colour"):
+        StageReport(stage="qc", colour=1)
