@@ -5,17 +5,19 @@ from collections.abc import Iterator
 
 # A full stop behind these never ends a sentence: something always follows.
 _NEVER_FINAL = frozenset((
-    "dr", "mr", "mrs", "ms", "prof", "st", "gen", "col", "capt", "lt", "sgt", "rev", "hon", "figs", "eq",
-    "eqs", "ch", "vol", "p", "pp", "ed", "eds", "vs", "cf", "e.g", "i.e", "eg", "ie", "ca", "approx",
-    "resp", "tab", "viz", "messrs", "jan", "feb", "apr", "aug", "sept", "oct", "nov", "dec",
+    "dr", "mr", "mrs", "ms", "prof", "st", "gen", "col", "capt", "lt", "sgt", "rev", "hon", "messrs", "vs", "cf", "e.g",
+    "i.e", "eg", "ie", "ca", "approx", "resp", "viz",
 ))  # fmt: skip
 # Behind these it does when the next word is written as the first of a sentence.
 _SOMETIMES_FINAL = frozenset((
     "etc", "al", "jr", "sr", "inc", "ltd", "co", "corp", "a.m", "p.m", "u.s", "u.k", "u.n", "e.u", "ph.d", "b.c",
     "a.d", "b.sc", "m.sc", "dept", "univ",
 ))  # fmt: skip
-# As words these are far commoner.
-_BEFORE_NUMBER = frozenset(("no", "nos", "op", "art", "fig", "mar", "sec", "ex"))
+# Behind these it does unless a number follows: many are words as well.
+_BEFORE_NUMBER = frozenset((
+    "no", "nos", "op", "art", "fig", "figs", "eq", "eqs", "ch", "sec", "vol", "p", "pp", "tab", "ex", "ed", "eds",
+    "jan", "feb", "mar", "apr", "aug", "sep", "sept", "oct", "nov", "dec",
+))  # fmt: skip
 _FINAL = re.compile(r"([.!?…]+|[。！？؟।]+)([\"'”’»)\]]*)(?=\s|$)|[。！？]+[”’」』）]*")
 _WORD_BEFORE = re.compile(r"[^\s\"'“‘«(\[]+$")
 _OPENING = re.compile(r"[\s\"'“‘«(\[]*")
