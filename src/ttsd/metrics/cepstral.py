@@ -100,7 +100,7 @@ def mel_cepstrum(wav: NDArray[np.float32], sample_rate: int, rate: int) -> Matri
     samples = resample(wav, sample_rate, rate).astype(np.float64)
     if samples.size < MIN_DURATION_S * rate or not samples.any():
         return None
-    # harvest thins the samples out from the end: without this one zero more behind a clip moves its voiced frames, 1 dB.
+    # harvest thins the samples out from the end: otherwise one zero more behind a clip moves its voiced frames (1 dB).
     padding = round(PADDING_S * rate)
     samples = np.pad(samples, (padding, padding + -(samples.size + 2 * padding) % LENGTH_MULTIPLE))
     f0_hz, times_s = pyworld.harvest(samples, rate, frame_period=FRAME_PERIOD_MS)

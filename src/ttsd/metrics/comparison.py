@@ -77,7 +77,7 @@ class _Bootstrap:
     seed: int
 
     def __call__(self, columns: Sequence[Sequence[float]], statistic: Statistic) -> Interval:
-        table = np.array(columns, dtype=np.float64).reshape(len(columns), -1)
+        table = np.array(columns, dtype=np.float64).reshape(len(columns), len(columns[0]) if columns else 0)
         return paired_bootstrap(table, statistic, n_resamples=self.n_resamples, seed=self.seed)
 
 

@@ -1,10 +1,10 @@
 """How much a voice sounds like the teacher's, by Resemblyzer's speaker embeddings.
 
-The reference of sentence i is the centroid of the teacher's *other* sentences: the mean of their unit embeddings, brought
-to unit length. The similarity of a system at sentence i is the cosine between its embedding of that sentence and this
-centroid. Teacher, student and starting voice so meet the same reference, none of them its own clip, and the teacher's
-own figure is the ceiling. Source: Wan et al., Generalized end-to-end loss for speaker verification (2018), for the
-embedding and the leave-one-out centroid.
+The reference of sentence i is the centroid of the teacher's *other* sentences: the mean of their unit embeddings,
+brought to unit length. The similarity of a system at sentence i is the cosine between its embedding of that sentence
+and this centroid. Teacher, student and starting voice so meet the same reference, none of them its own clip, and the
+teacher's own figure is the ceiling. Source: Wan et al., Generalized end-to-end loss for speaker verification (2018),
+for the embedding and the leave-one-out centroid.
 """
 
 import functools
