@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,3 +189,64 @@ def test_a_missing_student_is_one_line_with_the_cure(corpus, tmp_path, ckpt, cur
     with pytest.raises(CheckpointError, match=cure):
         run(corpus.root, tmp_path / "out", config)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """A run's checkpoints: joe as the start, and as a student that has learnt nothing."""
+    from ttsd.config import Config
+    from ttsd.training.checkpoint import save_checkpoint
+    from ttsd.training.start import load_start
+
+    folder = tmp_path_factory.mktemp("run")
+    start = load_start(Config())
+    for name in ("start.ckpt", "last.ckpt"):
+        save_checkpoint(folder / name, start.voice_config, start.symbols, start.voice.state_dict())
+    return folder
+
+
+def test_a_run_is_reported_bounded_and_done_once(corpus, run_dir, tmp_path):
+    out_dir = tmp_path / "out"
+    settings = SETTINGS["evaluate"] | {"ckpt": str(run_dir / "last.ckpt"), "max_utterances": 2}
+    config = parse_config(SETTINGS | {"evaluate": settings}, "test")
+    report = run(corpus.root, out_dir, config)
+    assert (report.n_in, report.n_out, report.n_dropped) == (2, 2, 0)
+    metrics = report.details["metrics"]
+    assert {"teacher", "student", "start", "delta", "lo", "hi", "n", "verdict"} <= metrics["wer"].keys()
+    # The same weights, texts and seeds: the student is its start.
+    for name in ("wer", "cer", "mcd_db", "similarity", "duration_ratio", "parameters", "size_bytes"):
+        assert metrics[name]["student"] == metrics[name]["start"] is not None
+    assert metrics["gap_closed"]["value"] == 0
+    assert "too few sentences" in report.details["notes"][0]
+    assert "rtf" not in json.dumps(report.model_dump(mode="json"))
+    assert json.loads((out_dir / "speed.json").read_text()).keys() == {"student", "start"}
+    assert str(tmp_path) not in (out_dir / "report.json").read_text()
+    assert not (out_dir / ".partial").exists()
+
+    files = {path: path.stat().st_mtime_ns for path in out_dir.rglob("*")}
+    assert run(corpus.root, out_dir, config) == report
+    assert {path: path.stat().st_mtime_ns for path in out_dir.rglob("*")} == files
+
+    kept = {name: (out_dir / name).read_bytes() for name in ("report.json", "report.html", "utterances.csv")}
+    for name in kept:
+        (out_dir / name).unlink()
+    (out_dir / "wavs/student").rename(out_dir / "gone")
+    shutil.rmtree(out_dir / "gone")
+    run(corpus.root, out_dir, config)
+    assert {name: (out_dir / name).read_bytes() for name in kept} == kept
+
+    # A bound is no other work: the finished report is held against it, every time.
+    bounded = parse_config(SETTINGS | {"evaluate": settings | {"max_wer_delta": 0.0}}, "test")
+    report.details["metrics"]["wer"] |= {"teacher": 0.05, "student": 0.3, "delta": 0.25}
+    (out_dir / "report.json").write_text(report.model_dump_json())
+    for _ in range(2):
+        with pytest.raises(EvaluationError, match=r"WER is 30\.0%, the teacher's 5\.0%.*max_wer_delta"):
+            run(corpus.root, out_dir, bounded)
+    assert (out_dir / "report.html").is_file()
+
+
+def test_a_missing_start_is_noted(evaluated):
+    result, _ = evaluated
+    config = parse_config({}, "test")
+    details = result.describe({"student": {"sha256": "0", "size_bytes": 1}}, {"asr": {}}, config)
+    assert any("no starting voice" in note for note in details["notes"])

@@ -245,6 +245,6 @@ def _check_bound(report: StageReport, out_dir: Path, config: Config) -> None:
     wer = report.details["metrics"]["wer"]
     if bound is not None and wer["delta"] > bound:
         raise EvaluationError(
-            f"{out_dir / HTML_NAME}: the student's WER is {wer['student']:.1%}, the teacher's {wer['teacher']:.1%}, and "
-            f"evaluate.max_wer_delta allows {bound:.1%} more; train longer (train.max_steps) or raise the bound"
+            f"{out_dir / HTML_NAME}: the student's WER is {wer['student']:.1%}, the teacher's {wer['teacher']:.1%}, "
+            f"and evaluate.max_wer_delta allows {bound:.1%} more; train longer (train.max_steps) or raise the bound"
         )
