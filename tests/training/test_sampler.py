@@ -5,7 +5,8 @@ import random
 
 from ttsd.training.sampler import EndlessBatches, epoch_batches
 
-LENGTHS = [random.Random(5).randint(60, 1200) for _ in range(203)]
+_RNG = random.Random(5)
+LENGTHS = [_RNG.randint(60, 1200) for _ in range(203)]
 
 
 def test_an_epoch_holds_every_utterance_once() -> None:

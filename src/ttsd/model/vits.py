@@ -130,7 +130,8 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
         mel_fmin=audio.f_min,
         mel_fmax=audio.f_max,
     )
-    return Vits(VitsConfig(model_args=args, audio=sizes))
+    # One unnamed language: without it coqui would warn at every start that it has to guess one.
+    return Vits(VitsConfig(model_args=args, audio=sizes, languages=["one"]))
 
 
 def generator_parameters(student: Vits) -> dict[str, nn.Parameter]:

@@ -1,6 +1,9 @@
 """Train: a corpus and a starting voice become a student."""
 
+import json
+import logging
 import random
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,12 +91,12 @@ def _prepare(
     in_dir: Path, out_dir: Path, config: Config, progress: Progress
 ) -> tuple["Start", dict[str, list["TrainingUtterance"]]]:
     """Load the start, complete it where it lacks a posterior encoder, and prepare the utterances."""
+    import torch
+
     from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
     from ttsd.training.completion import complete_posterior_encoder, speak_targets
     from ttsd.training.datamodule import select_utterances
     from ttsd.training.start import load_start
-
-    import torch
 
     torch.manual_seed(derive_seed(config.seed, "start"))
     start = load_start(config)
@@ -132,16 +135,20 @@ def _fit(
     from ttsd.training.datamodule import CorpusDataModule
     from ttsd.training.vits_module import VitsModule
 
+    # Its notes on devices and loggers are not what a user of ttsd can act on.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     train = config.train
     module = VitsModule(start.student, config)
     last = out_dir / "last.ckpt"
     kept: dict[str, Any] | None = read_checkpoint(last) if last.is_file() else None
     if kept is not None:
         module.resume(kept["run"], kept["voice"])
-    history: list[dict[str, float]] = list(kept["run"]["history"]) if kept else []
+    history: list[dict[str, float]] = json.loads(kept["run"]["history"]) if kept else []
     if module.step >= train.max_steps:
         return history
-    checkpoints = Checkpoints(out_dir, start.symbols, history)
+    progress(module.step, train.max_steps, "training")
+    data = CorpusDataModule(utterances["train"], utterances["val"], config, module.step)
+    checkpoints = Checkpoints(out_dir, start.symbols, data.validation_batches(), history)
     trainer = lightning.Trainer(
         accelerator=train.accelerator,
         devices=1,
@@ -151,11 +158,15 @@ def _fit(
         limit_val_batches=0,
         logger=TensorBoardLogger(out_dir, name="", version="tensorboard"),
         callbacks=[checkpoints, ProgressLine(progress)],
+        log_every_n_steps=1,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    data = CorpusDataModule(utterances["train"], utterances["val"], config, module.step)
-    trainer.fit(module, datamodule=data)
+    with warnings.catch_warnings():
+        # Lightning against its own torch version; and advice on workers, which are the user's setting.
+        warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
+        warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
+        trainer.fit(module, datamodule=data)
     return checkpoints.history

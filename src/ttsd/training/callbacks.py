@@ -1,5 +1,6 @@
 """What happens between steps: progress, validation, checkpoints, and clips and pictures for TensorBoard."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,13 @@ class Checkpoints(lightning.Callback):
     no validation utterances it is the last one.
     """
 
-    def __init__(self, run_dir: Path, symbols: SymbolTable, history: list[dict[str, float]]) -> None:
+    def __init__(
+        self, run_dir: Path, symbols: SymbolTable, batches: Sequence[Batch], history: list[dict[str, float]]
+    ) -> None:
         self.run_dir = run_dir
         self.symbols = symbols
+        self.batches = batches
+        """The validation utterances, one in a batch."""
         self.history = history
         """Step and losses of every validation so far; a resumed run goes on from the earlier ones."""
 
@@ -51,7 +56,7 @@ class Checkpoints(lightning.Callback):
         train = pl_module.config.train
         if pl_module.step % train.checkpoint_every_steps and pl_module.step != train.max_steps:
             return
-        batches = [batch.to(pl_module.device) for loader in _validation_loaders(trainer) for batch in loader]
+        batches = [batch.to(pl_module.device) for batch in self.batches]
         with pl_module.averaged():
             losses = _mean([pl_module.validation_losses(batch) for batch in batches])
             if isinstance(trainer.logger, TensorBoardLogger):
@@ -67,12 +72,11 @@ class Checkpoints(lightning.Callback):
         totals = [_total(entry) for entry in self.history]
         if totals[-1] <= min(totals):
             save_checkpoint(self.run_dir / "best.ckpt", module.config, self.symbols, voice)
-        optimizers = module.optimizers()
         run = {
             "step": module.step,
             "student": module.student.state_dict(),
-            "optimizers": [o.state_dict() for o in (optimizers if isinstance(optimizers, list) else [optimizers])],
-            "history": self.history,
+            "optimizers": module.optimizer_states(),
+            "history": json.dumps(self.history),
         }
         save_checkpoint(self.run_dir / "last.ckpt", module.config, self.symbols, voice, run)
 
@@ -116,11 +120,6 @@ def draw_mels(mels: Sequence[Tensor]) -> Any:
     axes.set_xlabel("frame")
     figure.colorbar(image, ax=figure.axes, label="log magnitude")
     return figure
-
-
-def _validation_loaders(trainer: lightning.Trainer) -> Sequence[Any]:
-    loaders: Sequence[Any] = trainer.datamodule.val_dataloader()  # type: ignore[attr-defined]
-    return loaders
 
 
 def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:

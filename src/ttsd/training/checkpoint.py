@@ -49,8 +49,16 @@ class Student:
     @property
     def n_parameters(self) -> int:
         """Parameters used in synthesis: the posterior encoder and the discriminator only train."""
+        return sum(p.numel() for p in self._spoken_with())
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of those parameters."""
+        return sum(p.numel() * p.element_size() for p in self._spoken_with())
+
+    def _spoken_with(self) -> list[Tensor]:
         unused = ("posterior_encoder.", "disc.", "duration_predictor.post_")
-        return sum(p.numel() for name, p in self.vits.named_parameters() if not name.startswith(unused))
+        return [p for name, p in self.vits.named_parameters() if not name.startswith(unused)]
 
     def speak(
         self,

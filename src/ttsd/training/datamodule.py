@@ -63,9 +63,9 @@ class CorpusDataModule(lightning.LightningDataModule):
         batches = EndlessBatches(lengths, train.batch_size, self.config.seed, self.start_step)
         return self._loader(self.train, batch_sampler=batches, n_workers=train.n_workers)
 
-    def val_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return the validation utterances one at a time; none where the split is empty."""
-        return [self._loader(self.val, batch_size=1, n_workers=0)] if self.val else []
+    def validation_batches(self) -> list[Batch]:
+        """Return the validation utterances one at a time; the checkpoints' callback goes through them by itself."""
+        return list(self._loader(self.val, batch_size=1, n_workers=0)) if self.val else []
 
     def _loader(self, utterances: list[TrainingUtterance], *, n_workers: int, **batching: object) -> DataLoader[Batch]:
         hop_length = self.config.audio.hop_length

@@ -19,6 +19,9 @@ from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_m
 from ttsd.utils.seeds import derive_seed
 
 
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
 def learning_rate_at(step: int, train: TrainConfig) -> float:
     """Return the learning rate of a step: a linear rise, then half a cosine down to its final share."""
     if step < train.warmup_steps:
@@ -38,7 +41,7 @@ class VitsModule(lightning.LightningModule):
         self.student = student
         self.config = config
         self.step = 0
-        self._optimizer_states: list[dict[str, Any]] = []
+        self._optimizer_states: list[dict[str, list[Tensor]]] = []
         student.spec_segment_size = config.train.segment_frames
         self.averages = {name: p.detach().clone() for name, p in generator_parameters(student).items()}
 
@@ -55,13 +58,20 @@ class VitsModule(lightning.LightningModule):
         self.step = run["step"]
         self._optimizer_states = run["optimizers"]
 
-    def on_fit_start(self) -> None:
+    def optimizer_states(self) -> list[dict[str, list[Tensor]]]:
+        """Return AdamW's moments and step counts, by parameter; its settings follow from the configuration."""
+        # Rebuilt from plain literals: a pickle also records which strings are one object, and the bytes shall not.
+        states = [optimizer.state_dict()["state"] for optimizer in self.trainer.optimizers]
+        return [{name: [state[i][name] for i in sorted(state)] for name in _MOMENTS} for state in states]
+
+    def on_train_start(self) -> None:
         """Hand the optimisers what they remembered, and move the averages to the student's device."""
         self.averages = {name: value.to(self.device) for name, value in self.averages.items()}
-        optimizers = self.optimizers()
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        for optimizer, state in zip(optimizers, self._optimizer_states, strict=False):
-            optimizer.load_state_dict(state)
+        if self._optimizer_states:
+            # The trainer's own: Lightning's wrapper would load the state into itself and step without it.
+            for optimizer, kept in zip(self.trainer.optimizers, self._optimizer_states, strict=True):
+                state = {i: {name: kept[name][i] for name in _MOMENTS} for i in range(len(kept["step"]))}
+                optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         self.student.train()
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -84,8 +94,7 @@ class VitsModule(lightning.LightningModule):
         torch.manual_seed(derive_seed(self.config.seed, "step", self.step, self.global_rank))
         train = self.config.train
         learning_rate = learning_rate_at(self.step, train)
-        optimizers = self.optimizers()
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        optimizers = self._optimizers()
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
@@ -161,7 +170,7 @@ class VitsModule(lightning.LightningModule):
             "kl": weights.kl * kl_loss(z_p, logs_q, m_p, logs_p, y_mask),
             "duration": weights.duration * outputs["loss_duration"].float().sum(),
         }
-        return {name: float(value) for name, value in losses.items()}
+        return {name: float(value.detach()) for name, value in losses.items()}
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -176,6 +185,11 @@ class VitsModule(lightning.LightningModule):
         finally:
             _assign(parameters, kept)
             self.student.train(training)
+
+    def _optimizers(self) -> list[Any]:
+        # Lightning unpacks a list of one.
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]
 
     def _optimize(self, optimizer: Any, loss: Tensor, parameters: list[torch.nn.Parameter]) -> Tensor:
         optimizer.zero_grad(set_to_none=True)
@@ -192,13 +206,13 @@ class VitsModule(lightning.LightningModule):
         torch._foreach_lerp_([self.averages[name] for name in parameters], list(parameters.values()), 1 - decay)
 
     def _log_step(self, losses: dict[str, Tensor], learning_rate: float, grad_norm: Tensor, batch: Batch) -> None:
-        values = {f"train/loss_{name}": float(value) for name, value in losses.items()}
+        values = {f"train/loss_{name}": float(value.detach()) for name, value in losses.items()}
         if not all(math.isfinite(value) for value in values.values()):
             raise StageError(
                 f"step {self.step}: a loss is not finite on the clips {', '.join(batch.ids)}; "
                 "look at these clips, or lower train.learning_rate"
             )
-        values |= {"train/learning_rate": learning_rate, "train/grad_norm": float(grad_norm)}
+        values |= {"train/learning_rate": learning_rate, "train/grad_norm": float(grad_norm.detach())}
         if self.logger is not None:
             self.logger.log_metrics(values, step=self.step)
 

@@ -1,0 +1,136 @@
+"""Train: from a real corpus to checkpoints that speak, stopped and resumed without a trace."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ttsd.config import load_config
+from ttsd.errors import CorpusError
+from ttsd.stages import preprocess, qc, train
+from ttsd.training.checkpoint import load_student, read_checkpoint
+from ttsd.training.vits_module import learning_rate_at
+
+SETTINGS = (
+    "split.test_fraction=0.157",
+    "split.val_fraction=0.05",
+    "train.max_steps=4",
+    "train.batch_size=2",
+    "train.checkpoint_every_steps=2",
+    "train.log_every_steps=1",
+    "train.completion.n_utterances=2",
+    "train.completion.max_steps=2",
+    "train.completion.batch_size=2",
+    "train.accelerator=cpu",
+)
+KILL_AT_STEP_3 = """
+import os, signal, sys
+from pathlib import Path
+from ttsd.config import load_config
+from ttsd.stages import train
+def progress(done, total, note=""):
+    if (note, done) == ("training", 3):
+        os.kill(os.getpid(), signal.SIGKILL)
+train.run(Path(sys.argv[1]), Path(sys.argv[2]), load_config(None, sys.argv[3:]), progress)
+"""
+
+
+@pytest.fixture(scope="module")
+def run_dir(curated_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("train") / "run"
+    report = train.run(curated_corpus, folder, load_config(None, SETTINGS))
+    assert report.details["steps"] == 4
+    return folder
+
+
+def kept_files(folder: Path) -> dict[str, bytes]:
+    # TensorBoard's events carry the time of day.
+    files = (path for path in folder.rglob("*") if path.is_file() and "tensorboard" not in path.parts)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
+
+
+def test_a_run_leaves_voices_that_speak(run_dir: Path) -> None:
+    assert set(kept_files(run_dir)) == {
+        "best.ckpt", "config.yaml", "last.ckpt", "report.json", "stage.json", "start.ckpt",
+    }  # fmt: skip
+    for name in ("start.ckpt", "best.ckpt", "last.ckpt"):
+        assert load_student(run_dir / name).speak("Rain falls.", seed=0).size > 2000, name
+    assert "run" not in read_checkpoint(run_dir / "best.ckpt")
+    assert load_config(run_dir / "config.yaml").train.max_steps == 4
+
+
+def test_a_killed_run_resumes_and_ends_with_the_same_bytes(run_dir: Path, curated_corpus: Path, tmp_path: Path) -> None:
+    out_dir = tmp_path / "run"
+    arguments = [sys.executable, "-c", KILL_AT_STEP_3, str(curated_corpus), str(out_dir), *SETTINGS]
+    killed = subprocess.run(arguments, env=os.environ, check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert read_checkpoint(out_dir / "last.ckpt")["run"]["step"] == 2
+    told: list[tuple[int, str]] = []
+    train.run(curated_corpus, out_dir, load_config(None, SETTINGS), lambda done, _, note="": told.append((done, note)))
+    assert [done for done, note in told if note == "training"] == [2, 3, 4]
+    assert kept_files(out_dir) == kept_files(run_dir)
+
+
+def test_tensorboard_shows_losses_clips_and_mels(run_dir: Path) -> None:
+    events = EventAccumulator(str(run_dir / "tensorboard")).Reload()
+    tags = events.Tags()
+    assert {"train/loss_mel", "train/loss_kl", "train/loss_duration", "train/learning_rate", "val/mel"} <= set(tags["scalars"])
+    assert [event.step for event in events.Scalars("train/learning_rate")] == [1, 2, 3, 4]
+    assert {tag.rsplit("/", 1)[1] for tag in tags["audio"]} == {"teacher", "student"}
+    assert all(tag.endswith("/mel") for tag in tags["images"])
+    assert tags["images"]
+
+
+def test_the_learning_rate_rises_then_falls_to_its_final_share() -> None:
+    settings = load_config(None, ["train.max_steps=100", "train.warmup_steps=10", "train.learning_rate=1e-3"]).train
+    rates = [learning_rate_at(step, settings) for step in range(101)]
+    assert rates[0] < rates[5] < rates[10] == max(rates) == pytest.approx(1e-3)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == pytest.approx(1e-3 * settings.final_learning_rate_ratio)
+
+
+def test_a_run_goes_on_from_a_checkpoint_of_ours(run_dir: Path, curated_corpus: Path, tmp_path: Path) -> None:
+    config = load_config(None, [*SETTINGS, f"train.init_from={run_dir / 'best.ckpt'}", "train.max_steps=1"])
+    train.run(curated_corpus, tmp_path / "run", config)
+    parts = {part["part"]: part for part in train.run(curated_corpus, tmp_path / "run", config).details["parts"]}
+    assert parts["posterior_encoder"]["n_new"] == 0
+
+
+def test_the_rtx6000_settings_run_on_a_cpu(curated_corpus: Path, tmp_path: Path) -> None:
+    settings = [
+        *SETTINGS[:2],
+        "train.accelerator=cpu",
+        "train.max_steps=2",
+        "train.batch_size=2",
+        "train.n_workers=0",
+        "train.adversarial_start_step=1",
+        "train.completion.max_steps=1",
+        "train.completion.n_utterances=1",
+        "train.completion.batch_size=1",
+    ]
+    config = load_config(Path(__file__).parents[2] / "configs" / "vits_rtx6000.yaml", settings)
+    assert config.train.precision == "bf16-mixed"
+    train.run(curated_corpus, tmp_path / "run", config)
+    run = read_checkpoint(tmp_path / "run" / "last.ckpt")["run"]
+    assert run["step"] == 2
+    assert [len(state["step"]) > 0 for state in run["optimizers"]] == [True, True]
+    assert load_student(tmp_path / "run" / "last.ckpt").n_parameters < 30e6
+
+
+def test_a_corpus_at_another_sample_rate_is_refused(raw_corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="16000 Hz where 22050 Hz is expected; run `ttsd preprocess`"):
+        train.run(raw_corpus, tmp_path / "run", load_config(None, SETTINGS))
+
+
+def test_a_corpus_without_training_utterances_is_refused(curated_corpus: Path, tmp_path: Path) -> None:
+    config = load_config(None, [*SETTINGS, "split.val_fraction=0.0", "split.test_fraction=0.99"])
+    unsplit = tmp_path / "corpus"
+    raw = load_config(None, ["split.val_fraction=0.0", "split.test_fraction=0.99", "qc.max_cer=null", "n_workers=1"])
+    preprocess.run(curated_corpus.parent / "raw", tmp_path / "processed", raw)
+    qc.run(tmp_path / "processed", unsplit, raw)
+    with pytest.raises(CorpusError, match="no utterance is in the train split"):
+        train.run(unsplit, tmp_path / "run", config)

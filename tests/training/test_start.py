@@ -1,0 +1,137 @@
+"""Where a student starts, and the checkpoints that keep a voice."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from ttsd.config import Config, load_config
+from ttsd.data.phonemes import phonemize
+from ttsd.data.piper_voice import piper_voice_path
+from ttsd.errors import CheckpointError, ConfigError
+from ttsd.training.checkpoint import load_student, read_checkpoint, save_checkpoint
+from ttsd.training.completion import complete_posterior_encoder, speak_targets
+from ttsd.training.start import Start, load_start
+
+
+@pytest.fixture(scope="module")
+def start() -> Start:
+    return load_start(Config())
+
+
+@pytest.fixture(scope="module")
+def checkpoint(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "start.ckpt"
+    assert start.voice is not None
+    save_checkpoint(path, start.voice_config, start.symbols, start.voice.state_dict())
+    return path
+
+
+def test_the_starting_voice_speaks_from_its_checkpoint_as_from_its_onnx_file(checkpoint: Path) -> None:
+    student = load_student(checkpoint)
+    spoken = student.speak("The tide turns twice a day.", seed=0, noise_scale=0.0, noise_scale_duration=0.0)
+    ids = student.symbols.encode(phonemize("The tide turns twice a day."))
+    session = onnxruntime.InferenceSession(piper_voice_path("joe"))
+    feed = {
+        "input": np.array([ids], dtype=np.int64),
+        "input_lengths": np.array([len(ids)], dtype=np.int64),
+        "scales": np.array([0.0, 1.0, 0.0], dtype=np.float32),
+    }
+    assert np.abs(session.run(None, feed)[0].squeeze() - spoken).max() <= 1e-3
+
+
+def test_the_same_seed_speaks_the_same_and_speed_shortens(checkpoint: Path) -> None:
+    student = load_student(checkpoint)
+    text = "The tide turns twice a day."
+    first, again, other = (student.speak(text, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert first.shape != other.shape or not np.array_equal(first, other)
+    assert len(student.speak(text, seed=1, speed=1.5)) < 0.8 * len(first)
+
+
+def test_the_same_contents_give_the_same_bytes(start: Start, checkpoint: Path, tmp_path: Path) -> None:
+    assert start.voice is not None
+    save_checkpoint(tmp_path / "another_name.ckpt", start.voice_config, start.symbols, start.voice.state_dict())
+    assert (tmp_path / "another_name.ckpt").read_bytes() == checkpoint.read_bytes()
+
+
+def test_a_checkpoint_holds_no_pickled_code(checkpoint: Path) -> None:
+    torch.load(checkpoint, weights_only=True)
+
+
+def test_a_student_starts_from_a_checkpoint_with_every_weight(checkpoint: Path) -> None:
+    config = load_config(None, [f"train.init_from={checkpoint}", "model.duration_predictor=stochastic"])
+    start = load_start(config)
+    voice = read_checkpoint(checkpoint)["voice"]
+    assert all(torch.equal(value, start.student.state_dict()[name]) for name, value in voice.items())
+    assert sum(part.n_skipped + part.n_new for part in start.parts) == 0
+
+
+def test_wrong_files_are_answered_with_the_cure(checkpoint: Path, tmp_path: Path) -> None:
+    wrong = {
+        "missing.ckpt": None,
+        "text.ckpt": b"not a checkpoint",
+        "empty.ckpt": b"",
+        "half.ckpt": checkpoint.read_bytes()[:5000],
+    }
+    for name, content in wrong.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(CheckpointError, match=rf"{name}.*ttsd train"):
+            load_student(tmp_path / name)
+    torch.save({"model": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(CheckpointError, match=r"other\.ckpt: a torch file, but not a ttsd checkpoint"):
+        load_student(tmp_path / "other.ckpt")
+    with pytest.raises(CheckpointError, match="a directory"):
+        load_student(tmp_path)
+    content = read_checkpoint(checkpoint)
+    torch.save(content | {"version": 99}, tmp_path / "newer.ckpt")
+    with pytest.raises(CheckpointError, match="format 99"):
+        load_student(tmp_path / "newer.ckpt")
+
+
+def test_a_start_at_another_sample_rate_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ConfigError, match=r"audio\.sample_rate=22050"):
+        load_start(load_config(None, ["audio.sample_rate=24000"]))
+
+
+def test_a_missing_start_is_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"nobody\.onnx"):
+        load_start(load_config(None, ["train.init_from=nobody.onnx"]))
+
+
+def test_a_start_of_another_geometry_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"model\.preset"):
+        load_start(load_config(None, ["model.preset=high"]))
+
+
+def test_any_piper_voice_starts_by_its_path(tmp_path: Path) -> None:
+    joe = piper_voice_path("joe")
+    for suffix in ("", ".json"):
+        shutil.copy(f"{joe}{suffix}", tmp_path / f"copy.onnx{suffix}")
+    start = load_start(load_config(None, [f"train.init_from={tmp_path / 'copy.onnx'}"]))
+    assert start.lacks_posterior_encoder
+
+
+def test_completion_brings_the_posterior_encoder_to_the_voices_latents(start: Start) -> None:
+    config = load_config(None, ["train.completion.max_steps=30", "train.completion.batch_size=4"])
+    texts = ("The tide turns twice a day, as it always has.", "Mountains grow where two continents collide.")
+    sentences = [tuple(start.symbols.encode(phonemize(text))) for text in texts]
+    assert start.voice is not None
+    said: list[tuple[int, int, str]] = []
+    targets = speak_targets(start.voice, sentences, config.audio, 0, lambda *told: said.append(told))
+    assert [spec.shape[1] for spec, _ in targets] == [z.shape[1] for _, z in targets]
+    encoder = start.student.posterior_encoder
+
+    def error() -> float:
+        with torch.no_grad():
+            means = [encoder(spec.unsqueeze(0), torch.tensor([spec.shape[1]]))[1][0] for spec, _ in targets]
+        return float(torch.cat([(mean - z).abs().flatten() for mean, (_, z) in zip(means, targets, strict=True)]).mean())
+
+    before = error()
+    complete_posterior_encoder(start.student, targets, config.train.completion, 0, lambda *told: said.append(told))
+    assert error() < 0.8 * before
+    assert said[-1] == (30, 30, "completion")
