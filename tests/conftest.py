@@ -74,3 +74,24 @@ def curated_corpus(processed_corpus: Path, corpus_config: Config) -> Path:
     folder = processed_corpus.parent / "curated"
     qc.run(processed_corpus, folder, corpus_config)
     return folder
+
+
+@pytest.fixture(scope="session")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that speaks as joe does."""
+    from ttsd.training.checkpoint import save_checkpoint
+    from ttsd.training.start import load_start
+
+    start = load_start(Config())
+    assert start.voice is not None
+    path = tmp_path_factory.mktemp("voice") / "joe.ckpt"
+    save_checkpoint(path, start.voice_config, start.symbols, start.voice.state_dict())
+    return path
+
+
+@pytest.fixture(scope="session")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text file of four lines, one of them with nothing to say."""
+    path = tmp_path_factory.mktemp("lines") / "lines.txt"
+    path.write_text("Rain falls.\n\nIt costs $5 or so.\n***\nRivers carry it back.\n", encoding="utf-8")
+    return path

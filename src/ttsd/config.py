@@ -1,7 +1,7 @@
 """Every setting of ttsd: its default, unit, bounds and meaning.
 
-Defaults live here; a YAML file holds only what differs; `--set a.b=c` is laid over both, and the whole tree is validated
-once. Keys and secrets are never settings: they come from the environment alone.
+Defaults live here; a YAML file holds only what differs; `--set a.b=c` is laid over both, and the whole tree is
+validated once. Keys and secrets are never settings: they come from the environment alone.
 """
 
 import difflib
@@ -118,7 +118,7 @@ class VerbatimConfig(Settings):
     min_chars: Annotated[int, Field(ge=1)] = 12
     """Shorter sentences are joined to their neighbour in the same section."""
     scripts: tuple[str, ...] = ("LATIN", "GREEK")
-    """Scripts the teacher reads, by the first word of Unicode's names; a sentence with a letter of another is left out."""
+    """Scripts the teacher reads, by the first word of Unicode's names; a sentence in another is left out."""
 
 
 class GenerateConfig(Settings):

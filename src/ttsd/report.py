@@ -103,7 +103,10 @@ def begin_stage(stage: str, in_dir: Path | None, out_dir: Path, mark: str) -> St
         raise StageError(f"{out_dir}: a file stands where {stage} would write a directory; name another output")
     claimed = _read_mark(out_dir)
     if claimed is None:
-        if out_dir.is_dir() and any(out_dir.iterdir()):
+        # A kill while the mark itself was written leaves its temporary file.
+        if out_dir.is_dir() and any(
+            not path.name.startswith(f".{Path(STAGE_NAME).stem}.") for path in out_dir.iterdir()
+        ):
             raise StageError(f"{out_dir}: holds files that no stage wrote; name another output or empty it")
         write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark})
         return None

@@ -99,6 +99,12 @@ def print_report(report: StageReport, out_dir: Path, as_json: bool) -> None:
         return
     tables = report_tables(report)
     _print_tables([(report.stage, tables[0]), *(("", table) for table in tables[1:])])
+    speed = out_dir / "speed.json"
+    if report.stage == "evaluate" and speed.is_file():
+        # Timings are in a file of their own: two runs never share them, and a report must not differ.
+        timings = json.loads(speed.read_text(encoding="utf-8"))
+        rows = [[name, f"{run['rtf']:.3g}", str(run["n_threads"])] for name, runs in timings.items() for run in runs]
+        _print_tables([("", (["real-time factor", "rtf", "threads"], rows))])
     page = out_dir / "report.html"
     _print(f"{report.stage}: {page if page.is_file() else out_dir}")
 

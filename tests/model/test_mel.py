@@ -13,7 +13,9 @@ def test_spectrogram_and_mel_equal_coquis() -> None:
     spec = compute_spectrogram(wav, audio)
     theirs = wav_to_spec(wav.unsqueeze(1), audio.n_fft, audio.hop_length, audio.win_length)
     torch.testing.assert_close(spec, theirs)
-    mel = wav_to_mel(wav.unsqueeze(1), audio.n_fft, audio.n_mels, audio.sample_rate, audio.hop_length, audio.win_length, 0, None)
+    mel = wav_to_mel(
+        wav.unsqueeze(1), audio.n_fft, audio.n_mels, audio.sample_rate, audio.hop_length, audio.win_length, 0, None
+    )
     torch.testing.assert_close(compute_mel(spec, audio), mel)
 
 

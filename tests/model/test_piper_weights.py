@@ -9,8 +9,8 @@ import torch
 
 from ttsd.config import Config, ModelConfig
 from ttsd.data.phonemes import phonemize
-from ttsd.data.symbols import SymbolTable
 from ttsd.data.piper_voice import piper_voice_path, read_piper_config
+from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError
 from ttsd.model.piper_weights import load_weights, read_piper_weights
 from ttsd.model.vits import Vits, build_vits
@@ -44,7 +44,9 @@ def joe() -> tuple[Vits, SymbolTable, Path]:
     path = piper_voice_path("joe")
     symbols = SymbolTable.from_piper_config(read_piper_config(path))
     weights = read_piper_weights(path)
-    student = build_vits(ModelConfig(duration_predictor="stochastic"), Config().audio, len(weights["text_encoder.emb.weight"]))
+    student = build_vits(
+        ModelConfig(duration_predictor="stochastic"), Config().audio, len(weights["text_encoder.emb.weight"])
+    )
     load_weights(student, weights, str(path))
     return student.eval(), symbols, path
 

@@ -18,7 +18,11 @@ def test_every_preset_speaks_whole_frames_the_same_under_a_seed(preset: str, dur
         torch.manual_seed(3)
         spoken.append(student.synthesize(ids, noise_scale=0.5, noise_scale_duration=0.5, length_scale=1.0))
     assert torch.equal(spoken[0].wav, spoken[1].wav)
-    assert spoken[0].wav.shape[0] == spoken[0].z.shape[1] * DECODERS[preset].hop_length == int(spoken[0].durations.sum()) * 256
+    assert (
+        spoken[0].wav.shape[0]
+        == spoken[0].z.shape[1] * DECODERS[preset].hop_length
+        == int(spoken[0].durations.sum()) * 256
+    )
 
 
 def test_a_frame_length_the_decoder_cannot_make_is_refused() -> None:

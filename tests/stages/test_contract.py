@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,14 @@ class Case:
     """A setting that changes the output."""
     writes_corpus: bool = True
     has_workers: bool = True
+    killed_in: str = ""
+    """The work in the middle of which the stage is killed; by default whatever comes first."""
+    volatile: tuple[str, ...] = ()
+    """Files that carry times of day or timings, by how their names begin."""
+
+    def read(self, root: Path) -> dict[str, bytes]:
+        """Return the bytes of every file that two runs share."""
+        return {name: data for name, data in read_tree(root).items() if not name.startswith(self.volatile or ("//",))}
 
     @property
     def run(self) -> Callable[..., StageReport]:
@@ -45,10 +53,41 @@ class Case:
         return load_config(None, [*self.settings, *more])
 
 
+TRAIN_SETTINGS = (
+    *CORPUS_SETTINGS[2:],
+    "train.max_steps=3",
+    "train.batch_size=2",
+    "train.checkpoint_every_steps=1",
+    "train.completion.n_utterances=1",
+    "train.completion.max_steps=1",
+    "train.completion.batch_size=1",
+    "train.accelerator=cpu",
+)
+
+
 CASES = (
     Case("generate", "guides", (*CORPUS_SETTINGS, "generate.max_utterances=6"), "generate.pico.speed=1.5"),
     Case("preprocess", "raw_corpus", CORPUS_SETTINGS, "preprocess.loudness_lufs=-20"),
     Case("qc", "processed_corpus", CORPUS_SETTINGS, "qc.max_chars_per_s=10"),
+    Case(
+        "train",
+        "curated_corpus",
+        TRAIN_SETTINGS,
+        "train.learning_rate=1e-5",
+        writes_corpus=False,
+        has_workers=False,
+        killed_in="training",
+        volatile=("tensorboard/",),
+    ),
+    Case("synth", "lines", ("synth.ckpt={voice}",), "synth.speed=1.5"),
+    Case(
+        "evaluate",
+        "processed_corpus",
+        (*CORPUS_SETTINGS, "evaluate.ckpt={voice}", "evaluate.n_bootstrap=100", "evaluate.speed_sentences=1"),
+        "seed=1",
+        writes_corpus=False,
+        volatile=("speed.json", "report.html"),
+    ),
 )
 
 
@@ -74,7 +113,11 @@ class Finished:
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
 def case(request):
-    return request.param
+    chosen = request.param
+    if any("{voice}" in setting for setting in chosen.settings):
+        voice = request.getfixturevalue("voice")
+        return replace(chosen, settings=tuple(setting.format(voice=voice) for setting in chosen.settings))
+    return chosen
 
 
 @pytest.fixture(scope="module")
@@ -146,16 +189,16 @@ def test_a_second_run_writes_nothing_and_says_the_same(case, finished, source):
 def test_two_workers_give_the_bytes_of_one(case, finished, source, tmp_path):
     if case.has_workers:
         case.run(source, tmp_path / "out", case.config("n_workers=2"))
-        assert read_tree(tmp_path / "out") == read_tree(finished.out_dir)
+        assert case.read(tmp_path / "out") == case.read(finished.out_dir)
 
 
 KILL = """
 import importlib, os, signal, sys
 from pathlib import Path
 from ttsd.config import load_config
-name, source, out, share, *settings = sys.argv[1:]
+name, source, out, share, work, *settings = sys.argv[1:]
 def progress(done, total, note=""):
-    if done >= max(1, float(share) * total):
+    if work in ("", note) and done >= max(1, float(share) * total):
         os.kill(os.getpid(), signal.SIGKILL)
 importlib.import_module("ttsd.stages." + name).run(Path(source), Path(out), load_config(None, settings), progress)
 """
@@ -164,7 +207,7 @@ importlib.import_module("ttsd.stages." + name).run(Path(source), Path(out), load
 @pytest.mark.parametrize("share", [0.4, 1.0])
 def test_killed_and_run_again_it_ends_with_the_same_bytes(case, finished, source, tmp_path, share):
     out_dir = tmp_path / "out"
-    arguments = [case.name, str(source), str(out_dir), str(share), *case.settings, "n_workers=1"]
+    arguments = [case.name, str(source), str(out_dir), str(share), case.killed_in, *case.settings, "n_workers=1"]
     killed = subprocess.run([sys.executable, "-c", KILL, *arguments], env=os.environ, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not (out_dir / REPORT_NAME).exists()
@@ -175,7 +218,7 @@ def test_killed_and_run_again_it_ends_with_the_same_bytes(case, finished, source
     report = case.run(source, out_dir, case.config("n_workers=1"), lambda *told: calls.append(told))
     assert calls[0][0] > 0, "it started from the beginning"
     assert report == finished.report
-    assert read_tree(out_dir) == read_tree(finished.out_dir)
+    assert case.read(out_dir) == case.read(finished.out_dir)
 
 
 def test_changed_settings_are_refused(case, finished, source):

@@ -248,5 +248,5 @@ def test_a_run_is_reported_bounded_and_done_once(corpus, run_dir, tmp_path):
 def test_a_missing_start_is_noted(evaluated):
     result, _ = evaluated
     config = parse_config({}, "test")
-    details = result.describe({"student": {"sha256": "0", "size_bytes": 1}}, {"asr": {}}, config)
+    details = result.describe({"student": {"sha256": "0"}}, {"asr": {}}, config)
     assert any("no starting voice" in note for note in details["notes"])

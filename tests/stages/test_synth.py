@@ -10,17 +10,11 @@ from ttsd.config import Config, load_config
 from ttsd.data.corpus import read_corpus, read_rejections
 from ttsd.errors import CheckpointError, StageError
 from ttsd.stages import synth
-from ttsd.training.checkpoint import save_checkpoint
-from ttsd.training.start import load_start
 
 
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    start = load_start(Config())
-    assert start.voice is not None
-    path = tmp_path_factory.mktemp("voice") / "joe.ckpt"
-    save_checkpoint(path, start.voice_config, start.symbols, start.voice.state_dict())
-    return load_config(None, [f"synth.ckpt={path}", "n_workers=1"])
+@pytest.fixture
+def config(voice: Path) -> Config:
+    return load_config(None, [f"synth.ckpt={voice}", "n_workers=1"])
 
 
 def test_a_long_text_becomes_one_wav_with_pauses(config: Config, tmp_path: Path) -> None:

@@ -78,7 +78,9 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(run_dir: Path, curate
 def test_tensorboard_shows_losses_clips_and_mels(run_dir: Path) -> None:
     events = EventAccumulator(str(run_dir / "tensorboard")).Reload()
     tags = events.Tags()
-    assert {"train/loss_mel", "train/loss_kl", "train/loss_duration", "train/learning_rate", "val/mel"} <= set(tags["scalars"])
+    assert {"train/loss_mel", "train/loss_kl", "train/loss_duration", "train/learning_rate", "val/mel"} <= set(
+        tags["scalars"]
+    )
     assert [event.step for event in events.Scalars("train/learning_rate")] == [1, 2, 3, 4]
     assert {tag.rsplit("/", 1)[1] for tag in tags["audio"]} == {"teacher", "student"}
     assert all(tag.endswith("/mel") for tag in tags["images"])

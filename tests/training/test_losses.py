@@ -62,7 +62,10 @@ def test_losses_equal_coquis_train_step() -> None:
     for name, theirs in pairs.items():
         torch.testing.assert_close(ours[name], theirs, rtol=1e-4, atol=1e-4, msg=name)
     torch.testing.assert_close(
-        torch.stack([value for name, value in ours.items() if name != "discriminator"]).sum(), generator["loss"], rtol=1e-4, atol=1e-4
+        torch.stack([value for name, value in ours.items() if name != "discriminator"]).sum(),
+        generator["loss"],
+        rtol=1e-4,
+        atol=1e-4,
     )
 
 
@@ -75,7 +78,9 @@ def test_the_generator_turn_leaves_the_discriminator_without_gradients() -> None
     (losses["adversarial"] + losses["feature_matching"]).backward()
     assert all(parameter.grad is None for parameter in student.disc.parameters())
     assert all(parameter.requires_grad for parameter in student.disc.parameters())
-    reached = [p.grad is not None and bool(p.grad.abs().sum() > 0) for p in student.waveform_decoder.conv_pre.parameters()]
+    reached = [
+        p.grad is not None and bool(p.grad.abs().sum() > 0) for p in student.waveform_decoder.conv_pre.parameters()
+    ]
     assert all(reached)
 
 

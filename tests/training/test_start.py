@@ -22,16 +22,8 @@ def start() -> Start:
     return load_start(Config())
 
 
-@pytest.fixture(scope="module")
-def checkpoint(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("run") / "start.ckpt"
-    assert start.voice is not None
-    save_checkpoint(path, start.voice_config, start.symbols, start.voice.state_dict())
-    return path
-
-
-def test_the_starting_voice_speaks_from_its_checkpoint_as_from_its_onnx_file(checkpoint: Path) -> None:
-    student = load_student(checkpoint)
+def test_the_starting_voice_speaks_from_its_checkpoint_as_from_its_onnx_file(voice: Path) -> None:
+    student = load_student(voice)
     spoken = student.speak("The tide turns twice a day.", seed=0, noise_scale=0.0, noise_scale_duration=0.0)
     ids = student.symbols.encode(phonemize("The tide turns twice a day."))
     session = onnxruntime.InferenceSession(piper_voice_path("joe"))
@@ -43,8 +35,8 @@ def test_the_starting_voice_speaks_from_its_checkpoint_as_from_its_onnx_file(che
     assert np.abs(session.run(None, feed)[0].squeeze() - spoken).max() <= 1e-3
 
 
-def test_the_same_seed_speaks_the_same_and_speed_shortens(checkpoint: Path) -> None:
-    student = load_student(checkpoint)
+def test_the_same_seed_speaks_the_same_and_speed_shortens(voice: Path) -> None:
+    student = load_student(voice)
     text = "The tide turns twice a day."
     first, again, other = (student.speak(text, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
@@ -52,30 +44,30 @@ def test_the_same_seed_speaks_the_same_and_speed_shortens(checkpoint: Path) -> N
     assert len(student.speak(text, seed=1, speed=1.5)) < 0.8 * len(first)
 
 
-def test_the_same_contents_give_the_same_bytes(start: Start, checkpoint: Path, tmp_path: Path) -> None:
+def test_the_same_contents_give_the_same_bytes(start: Start, voice: Path, tmp_path: Path) -> None:
     assert start.voice is not None
     save_checkpoint(tmp_path / "another_name.ckpt", start.voice_config, start.symbols, start.voice.state_dict())
-    assert (tmp_path / "another_name.ckpt").read_bytes() == checkpoint.read_bytes()
+    assert (tmp_path / "another_name.ckpt").read_bytes() == voice.read_bytes()
 
 
-def test_a_checkpoint_holds_no_pickled_code(checkpoint: Path) -> None:
-    torch.load(checkpoint, weights_only=True)
+def test_a_checkpoint_holds_no_pickled_code(voice: Path) -> None:
+    torch.load(voice, weights_only=True)
 
 
-def test_a_student_starts_from_a_checkpoint_with_every_weight(checkpoint: Path) -> None:
-    config = load_config(None, [f"train.init_from={checkpoint}", "model.duration_predictor=stochastic"])
+def test_a_student_starts_from_a_checkpoint_with_every_weight(voice: Path) -> None:
+    config = load_config(None, [f"train.init_from={voice}", "model.duration_predictor=stochastic"])
     start = load_start(config)
-    voice = read_checkpoint(checkpoint)["voice"]
-    assert all(torch.equal(value, start.student.state_dict()[name]) for name, value in voice.items())
+    weights = read_checkpoint(voice)["voice"]
+    assert all(torch.equal(value, start.student.state_dict()[name]) for name, value in weights.items())
     assert sum(part.n_skipped + part.n_new for part in start.parts) == 0
 
 
-def test_wrong_files_are_answered_with_the_cure(checkpoint: Path, tmp_path: Path) -> None:
+def test_wrong_files_are_answered_with_the_cure(voice: Path, tmp_path: Path) -> None:
     wrong = {
         "missing.ckpt": None,
         "text.ckpt": b"not a checkpoint",
         "empty.ckpt": b"",
-        "half.ckpt": checkpoint.read_bytes()[:5000],
+        "half.ckpt": voice.read_bytes()[:5000],
     }
     for name, content in wrong.items():
         if content is not None:
@@ -87,7 +79,7 @@ def test_wrong_files_are_answered_with_the_cure(checkpoint: Path, tmp_path: Path
         load_student(tmp_path / "other.ckpt")
     with pytest.raises(CheckpointError, match="a directory"):
         load_student(tmp_path)
-    content = read_checkpoint(checkpoint)
+    content = read_checkpoint(voice)
     torch.save(content | {"version": 99}, tmp_path / "newer.ckpt")
     with pytest.raises(CheckpointError, match="format 99"):
         load_student(tmp_path / "newer.ckpt")
@@ -103,7 +95,7 @@ def test_a_missing_start_is_refused() -> None:
         load_start(load_config(None, ["train.init_from=nobody.onnx"]))
 
 
-def test_a_start_of_another_geometry_is_refused(tmp_path: Path) -> None:
+def test_a_start_of_another_geometry_is_refused() -> None:
     with pytest.raises(CheckpointError, match=r"model\.preset"):
         load_start(load_config(None, ["model.preset=high"]))
 
@@ -129,7 +121,9 @@ def test_completion_brings_the_posterior_encoder_to_the_voices_latents(start: St
     def error() -> float:
         with torch.no_grad():
             means = [encoder(spec.unsqueeze(0), torch.tensor([spec.shape[1]]))[1][0] for spec, _ in targets]
-        return float(torch.cat([(mean - z).abs().flatten() for mean, (_, z) in zip(means, targets, strict=True)]).mean())
+        return float(
+            torch.cat([(mean - z).abs().flatten() for mean, (_, z) in zip(means, targets, strict=True)]).mean()
+        )
 
     before = error()
     complete_posterior_encoder(start.student, targets, config.train.completion, 0, lambda *told: said.append(told))

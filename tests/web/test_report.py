@@ -71,7 +71,7 @@ def make_report(rows, start=True):
             "utterances": rows,
             "dropped": [{"id": "hum", "reason": "no_words", "value": "Um <uh>."}],
             "provenance": {
-                "checkpoints": {"student": {"sha256": "1" * 64, "size_bytes": 1}},
+                "checkpoints": {"student": {"sha256": "1" * 64}},
                 "recognizer": recognizer,
                 "mcd_preset": "ttsd-1",
             },

@@ -22,7 +22,14 @@ def compute_spectrogram(wav: Tensor, audio: AudioConfig) -> Tensor:
     padded = torch.nn.functional.pad(wav.unsqueeze(1), (edge, edge), mode="reflect").squeeze(1)
     window = torch.hann_window(audio.win_length, dtype=wav.dtype, device=wav.device)
     spec = torch.stft(
-        padded, audio.n_fft, audio.hop_length, audio.win_length, window, center=False, onesided=True, return_complex=True
+        padded,
+        audio.n_fft,
+        audio.hop_length,
+        audio.win_length,
+        window,
+        center=False,
+        onesided=True,
+        return_complex=True,
     )
     # The floor keeps the gradient of the square root finite in digital silence.
     return torch.sqrt(torch.view_as_real(spec).pow(2).sum(-1) + 1e-6)

@@ -1,8 +1,8 @@
 """The weights of a Piper voice, read from its ONNX graph under the names that coqui's `Vits` uses.
 
 An exported graph keeps most weights under their module's name. The rest are folded (weight normalisation is multiplied
-out, an embedding takes the name of another input, `exp(-log_scale)` becomes a constant): those are found by the node that
-consumes them, because a node is named after its module.
+out, an embedding takes the name of another input, `exp(-log_scale)` becomes a constant): those are found by the node
+that consumes them, because a node is named after its module.
 """
 
 from collections.abc import Iterator
@@ -162,7 +162,9 @@ def _load_graph(path: Path) -> Any:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such voice; give `joe` or the path of a Piper .onnx file") from None
     except (DecodeError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not an ONNX file ({type(error).__name__}); give the .onnx of a Piper voice") from None
+        raise CheckpointError(
+            f"{path}: not an ONNX file ({type(error).__name__}); give the .onnx of a Piper voice"
+        ) from None
 
 
 def _iter_constants(graph: Any) -> Iterator[tuple[str, Any]]:

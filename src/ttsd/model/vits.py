@@ -1,5 +1,7 @@
-"""The student: coqui's `Vits` at the geometry of a preset (Kim, Kong and Son, 2021, "Conditional Variational
-Autoencoder with Adversarial Learning for End-to-End Text-to-Speech").
+"""The student: coqui's `Vits` at the geometry of a preset.
+
+VITS is Kim, Kong and Son, 2021, "Conditional Variational Autoencoder with Adversarial Learning for End-to-End
+Text-to-Speech".
 """
 
 from dataclasses import dataclass

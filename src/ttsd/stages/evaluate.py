@@ -53,9 +53,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         checkpoints[START] = start
     corpus = read_corpus(in_dir)
     utterances = choose(corpus, config)
-    voices = {
-        name: {"sha256": sha256_file(path), "size_bytes": path.stat().st_size} for name, path in checkpoints.items()
-    }
+    voices = {name: {"sha256": sha256_file(path)} for name, path in checkpoints.items()}
     settings = {
         "evaluate": config.evaluate.model_dump(mode="json", exclude={"ckpt", "max_wer_delta"}),
         "asr": identify_recognizer(config.asr),
@@ -174,7 +172,8 @@ class Result:
         )
         for name, figures in (
             ("parameters", self.n_parameters),
-            ("size_bytes", {system: voice["size_bytes"] for system, voice in voices.items()}),
+            # Of the voice in 32 bits; a checkpoint's file also holds what only training needs.
+            ("size_bytes", {system: 4 * n for system, n in self.n_parameters.items()}),
         ):
             metrics[name] = {"teacher": None, "student": figures[STUDENT], "start": figures.get(START)}
         notes = []

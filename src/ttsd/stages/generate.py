@@ -6,8 +6,9 @@ from typing import Any
 
 from ttsd.config import Config
 from ttsd.data.audio import write_wav
-from ttsd.data.corpus import WAVS_NAME, Rejection, Utterance
+from ttsd.data.corpus import WAVS_NAME, Rejection, Utterance, clean_text
 from ttsd.data.finish import finish_corpus
+from ttsd.data.text import normalize_text
 from ttsd.errors import StageError, TeacherError, TranscriptError
 from ttsd.report import Progress, StageReport, begin_stage, fingerprint, no_progress
 from ttsd.teachers.base import Speech, Teacher
@@ -27,7 +28,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     Args:
         in_dir: Folder of Markdown study guides, nested or not.
         out_dir: The raw corpus.
-        config: Reads `seed`, `speaker`, `n_workers` and `generate`.
+        config: Reads `seed`, `speaker`, `language`, `n_workers`, `preprocess.normalize_text` and `generate`.
         progress: Told how many utterances are spoken.
 
     Raises:
@@ -46,6 +47,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     if done is not None:
         return done
     utterances, rejections, n_guides = _write_all(paths, in_dir, config)
+    if config.preprocess.normalize_text and config.language.startswith("en"):
+        utterances = [u.model_copy(update={"normalized_transcript": _normalize(u.transcript)}) for u in utterances]
     results = map_resumable(
         _speak,
         [(utterance.id, (utterance, out_dir, config.seed)) for utterance in utterances],
@@ -79,8 +82,14 @@ def _settings(config: Config) -> dict[str, Any]:
     return {
         "seed": config.seed,
         "speaker": config.speaker,
+        "language": config.language,
+        "normalize_text": config.preprocess.normalize_text,
         "generate": config.generate.model_dump(mode="json", exclude=others),
     }
+
+
+def _normalize(transcript: str) -> str:
+    return clean_text(normalize_text(transcript))
 
 
 def _hash(path: Path) -> str:
@@ -123,7 +132,8 @@ def _speak(item: tuple[Utterance, Path, int]) -> dict[str, Any]:
     if _teacher is None:
         raise RuntimeError("_load runs before _speak in every worker")
     try:
-        speech = _teacher.speak(utterance.transcript, derive_seed(seed, utterance.id))
+        # The words as `preprocess` will write them: how a teacher reads "1,024" or "14 July" is its own affair.
+        speech = _teacher.speak(utterance.spoken, derive_seed(seed, utterance.id))
     except TeacherError as error:
         return {"failed": str(error)}
     write_wav(out_dir / WAVS_NAME / f"{utterance.id}.wav", speech.wav, speech.sample_rate)

@@ -46,7 +46,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     settings = config.model_dump(mode="json", include={"seed", "speaker", "synth"})
     settings["synth"].pop("ckpt")
     mark = fingerprint(NAME, settings, {"lines": sha256_file(in_dir), "checkpoint": sha256_file(ckpt)})
-    done = begin_stage(NAME, None, out_dir, mark)
+    done = begin_stage(NAME, in_dir, out_dir, mark)
     if done is not None:
         return done
     speaker = check_id(config.speaker or "student", "speaker")
@@ -89,7 +89,9 @@ def speak_to_file(text: str, out_path: Path, config: Config) -> float:
     if not pieces:
         raise StageError("the text holds nothing to say; give a text with words")
     student = _load_student(_checkpoint(config))
-    wav = _join([_speak_piece(student, piece, config, n) for n, piece in enumerate(pieces)], student.sample_rate, config)
+    wav = _join(
+        [_speak_piece(student, piece, config, n) for n, piece in enumerate(pieces)], student.sample_rate, config
+    )
     write_wav(out_path, wav, student.sample_rate)
     return len(wav) / student.sample_rate
 

@@ -26,8 +26,9 @@ _SECTIONS = {"seed", "language", "audio", "split", "model", "train"}
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
     """Train a student on a corpus.
 
-    Writes `start.ckpt` (the starting voice), `last.ckpt`, `best.ckpt`, `config.yaml`, TensorBoard events and `report.json`.
-    Stopped in the middle, it goes on from `last.ckpt` and ends with the same bytes, TensorBoard's events aside.
+    Writes `start.ckpt` (the starting voice), `last.ckpt`, `best.ckpt`, `config.yaml`, TensorBoard events and
+    `report.json`. Stopped in the middle, it goes on from `last.ckpt` and ends with the same bytes, TensorBoard's events
+    aside.
 
     Args:
         in_dir: A curated corpus at `audio.sample_rate`.

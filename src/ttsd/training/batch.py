@@ -66,8 +66,8 @@ def collate(items: list[tuple[str, Tensor, Tensor]], hop_length: int) -> Batch:
     ids, symbol_ids, wavs = zip(*items, strict=True)
     return Batch(
         ids=list(ids),
-        symbol_ids=torch.nn.utils.rnn.pad_sequence(symbol_ids, batch_first=True),
+        symbol_ids=torch.nn.utils.rnn.pad_sequence(list(symbol_ids), batch_first=True),
         symbol_lengths=torch.tensor([len(s) for s in symbol_ids]),
-        wav=torch.nn.utils.rnn.pad_sequence(wavs, batch_first=True),
+        wav=torch.nn.utils.rnn.pad_sequence(list(wavs), batch_first=True),
         frame_lengths=torch.tensor([len(w) // hop_length for w in wavs]),
     )

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
@@ -27,8 +26,8 @@ class ProgressLine(lightning.Callback):
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
-        """Report the step and the latest mel loss."""
+    def on_train_batch_end(self, _: lightning.Trainer, pl_module: lightning.LightningModule, *__: Any) -> None:
+        """Report the step."""
         assert isinstance(pl_module, VitsModule)
         self.progress(pl_module.step, pl_module.config.train.max_steps, "training")
 
@@ -60,7 +59,9 @@ class Checkpoints(lightning.Callback):
         with pl_module.averaged():
             losses = _mean([pl_module.validation_losses(batch) for batch in batches])
             if isinstance(trainer.logger, TensorBoardLogger):
-                trainer.logger.log_metrics({f"val/{name}": value for name, value in losses.items()}, step=pl_module.step)
+                trainer.logger.log_metrics(
+                    {f"val/{name}": value for name, value in losses.items()}, step=pl_module.step
+                )
                 log_samples(trainer.logger, pl_module, batches[:N_SAMPLES])
         if trainer.is_global_zero:
             self._save(pl_module, losses)

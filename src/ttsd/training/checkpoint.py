@@ -91,7 +91,9 @@ class Student:
             synthesis = self.vits.synthesize(
                 torch.tensor(symbol_ids),
                 noise_scale=synth.noise_scale if noise_scale is None else noise_scale,
-                noise_scale_duration=synth.noise_scale_duration if noise_scale_duration is None else noise_scale_duration,
+                noise_scale_duration=synth.noise_scale_duration
+                if noise_scale_duration is None
+                else noise_scale_duration,
                 length_scale=1 / speed,
             )
         return synthesis.wav.numpy()
@@ -128,7 +130,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: There is no such file, or it is not a checkpoint of this version.
     """
     if path.is_dir():
-        raise CheckpointError(f"{path}: a directory; give a .ckpt file that `ttsd train` wrote, such as {path}/last.ckpt")
+        raise CheckpointError(
+            f"{path}: a directory; give a .ckpt file that `ttsd train` wrote, such as {path}/last.ckpt"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -138,7 +142,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: not a checkpoint ({type(error).__name__}); give a .ckpt file that `ttsd train` wrote"
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: a torch file, but not a ttsd checkpoint; give a .ckpt file that `ttsd train` wrote")
+        raise CheckpointError(
+            f"{path}: a torch file, but not a ttsd checkpoint; give a .ckpt file that `ttsd train` wrote"
+        )
     if content["version"] != FORMAT_VERSION:
         raise CheckpointError(
             f"{path}: a checkpoint of format {content['version']}, and this version reads {FORMAT_VERSION}; "

@@ -1,8 +1,8 @@
 """Completion of a voice that has no posterior encoder.
 
 A Piper voice is exported for synthesis, so the part of VITS that turns speech into latents is missing. The voice itself
-knows both: it speaks its sentences, and the latents behind each frame are at hand. A fresh posterior encoder is regressed
-onto them, which is far cheaper than learning it through the decoder.
+knows both: it speaks its sentences, and the latents behind each frame are at hand. A fresh posterior encoder is
+regressed onto them, which is far cheaper than learning it through the decoder.
 """
 
 import math
@@ -82,7 +82,9 @@ def complete_posterior_encoder(
     for step in range(config.max_steps):
         generator = torch.Generator().manual_seed(derive_seed(seed, "completion", step))
         torch.manual_seed(derive_seed(seed, "completion", "noise", step))
-        specs, latents = zip(*(_crop(targets, config.crop_frames, generator) for _ in range(config.batch_size)), strict=True)
+        specs, latents = zip(
+            *(_crop(targets, config.crop_frames, generator) for _ in range(config.batch_size)), strict=True
+        )
         spec, z = torch.stack(specs), torch.stack(latents)
         _, mean, log_scale, _ = encoder(spec, lengths)
         error = z - mean

@@ -3,6 +3,7 @@
 from functools import partial
 
 import lightning
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ttsd.config import Config
@@ -13,6 +14,9 @@ from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CorpusError
 from ttsd.training.batch import Batch, TrainingUtterance, UtteranceDataset, collate
 from ttsd.training.sampler import EndlessBatches
+
+Loader = DataLoader[tuple[str, Tensor, Tensor]]
+"""Reads single utterances, and yields a `Batch` by its `collate_fn`."""
 
 
 def select_utterances(corpus: Corpus, split: str, config: Config, symbols: SymbolTable) -> list[TrainingUtterance]:
@@ -56,24 +60,22 @@ class CorpusDataModule(lightning.LightningDataModule):
         self.config = config
         self.start_step = start_step
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> Loader:
         """Return batches without end; the trainer stops by its number of steps."""
-        train = self.config.train
+        train, hop_length = self.config.train, self.config.audio.hop_length
         lengths = [utterance.n_frames for utterance in self.train]
-        batches = EndlessBatches(lengths, train.batch_size, self.config.seed, self.start_step)
-        return self._loader(self.train, batch_sampler=batches, n_workers=train.n_workers)
+        return DataLoader(
+            UtteranceDataset(self.train, hop_length),
+            batch_sampler=EndlessBatches(lengths, train.batch_size, self.config.seed, self.start_step),
+            collate_fn=partial(collate, hop_length=hop_length),
+            num_workers=train.n_workers,
+            persistent_workers=train.n_workers > 0,
+            pin_memory=train.accelerator == "gpu",
+            multiprocessing_context="spawn" if train.n_workers else None,
+        )
 
     def validation_batches(self) -> list[Batch]:
         """Return the validation utterances one at a time; the checkpoints' callback goes through them by itself."""
-        return list(self._loader(self.val, batch_size=1, n_workers=0)) if self.val else []
-
-    def _loader(self, utterances: list[TrainingUtterance], *, n_workers: int, **batching: object) -> DataLoader[Batch]:
         hop_length = self.config.audio.hop_length
-        return DataLoader(
-            UtteranceDataset(utterances, hop_length),
-            collate_fn=partial(collate, hop_length=hop_length),
-            num_workers=n_workers,
-            persistent_workers=n_workers > 0,
-            multiprocessing_context="spawn" if n_workers else None,
-            **batching,  # type: ignore[arg-type]
-        )
+        dataset = UtteranceDataset(self.val, hop_length)
+        return [collate([dataset[i]], hop_length) for i in range(len(dataset))]

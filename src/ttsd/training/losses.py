@@ -37,5 +37,7 @@ def discriminator_loss(real_scores: list[Tensor], fake_scores: list[Tensor]) -> 
 
 def feature_matching_loss(real_features: list[list[Tensor]], fake_features: list[list[Tensor]]) -> Tensor:
     """Return twice the mean absolute difference of the discriminator's features, summed (Kong et al. 2020)."""
-    pairs = [pair for real, fake in zip(real_features, fake_features, strict=True) for pair in zip(real, fake, strict=True)]
+    pairs = [
+        pair for real, fake in zip(real_features, fake_features, strict=True) for pair in zip(real, fake, strict=True)
+    ]
     return 2 * torch.stack([torch.mean(torch.abs(real.float().detach() - fake.float())) for real, fake in pairs]).sum()

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttsd.config import AudioConfig, Config, ModelConfig
+from ttsd.data.piper_voice import piper_voice_path, read_piper_config
 from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError, ConfigError
 from ttsd.model.piper_weights import LoadedPart, load_weights, read_piper_weights
 from ttsd.model.vits import Vits, build_vits
 from ttsd.training.checkpoint import read_checkpoint
-from ttsd.data.piper_voice import piper_voice_path, read_piper_config
 
 
 @dataclass
@@ -99,7 +99,7 @@ def _count_parts(student: Vits, given: set[str]) -> list[LoadedPart]:
 def _check_audio(path: Path, sample_rate: int, hop_length: int, audio: AudioConfig) -> None:
     if (sample_rate, hop_length) != (audio.sample_rate, audio.hop_length):
         raise ConfigError(
-            f"{path}: speaks at {sample_rate} Hz with hop {hop_length}, and the settings say {audio.sample_rate} Hz with "
-            f"hop {audio.hop_length}; set audio.sample_rate={sample_rate} audio.hop_length={hop_length} and run "
+            f"{path}: speaks at {sample_rate} Hz with hop {hop_length}, and the settings say {audio.sample_rate} Hz "
+            f"with hop {audio.hop_length}; set audio.sample_rate={sample_rate} audio.hop_length={hop_length} and run "
             "`ttsd preprocess` again, or choose another train.init_from"
         )

@@ -18,7 +18,6 @@ from ttsd.training.batch import Batch
 from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, kl_loss, mel_loss
 from ttsd.utils.seeds import derive_seed
 
-
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -83,7 +82,12 @@ class VitsModule(lightning.LightningModule):
         on_gpu = self.device.type == "cuda"
         return [
             torch.optim.AdamW(
-                group, lr=train.learning_rate, betas=train.betas, eps=1e-9, weight_decay=train.weight_decay, fused=on_gpu
+                group,
+                lr=train.learning_rate,
+                betas=train.betas,
+                eps=1e-9,
+                weight_decay=train.weight_decay,
+                fused=on_gpu,
             )
             for group in groups
         ]
@@ -137,10 +141,10 @@ class VitsModule(lightning.LightningModule):
             real_mel = segment(mel, outputs["slice_ids"], train.segment_frames, pad_short=True)
             fake_mel = compute_mel(compute_spectrogram(outputs["model_outputs"].squeeze(1).float(), audio), audio)
             mask = sequence_mask(batch.frame_lengths, mel.shape[2]).unsqueeze(1).float()
-            terms = [outputs[name] for name in ("z_p", "logs_q", "m_p", "logs_p")]
+            z_p, logs_q, m_p, logs_p = (outputs[name] for name in ("z_p", "logs_q", "m_p", "logs_p"))
             losses = {
                 "mel": weights.mel * mel_loss(real_mel, fake_mel),
-                "kl": weights.kl * kl_loss(*terms, mask),
+                "kl": weights.kl * kl_loss(z_p, logs_q, m_p, logs_p, mask),
                 "duration": weights.duration * outputs["loss_duration"].float().sum(),
             }
         if self.is_adversarial:
