@@ -1,6 +1,6 @@
 """What freezing the discriminator in the generator's turn saves, on the same batch.
 
-    python benchmarks/generator_turn.py
+python benchmarks/generator_turn.py
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """How much of a batch is padding: length-bucketed batches against batches by chance.
 
-    python benchmarks/padding_waste.py [CORPUS]      default: datasets/demo/curated
+python benchmarks/padding_waste.py [CORPUS]      default: datasets/demo/curated
 """
 
 import random

@@ -1,6 +1,6 @@
 """How fast the student speaks in PyTorch, against onnxruntime with the very same weights, on one thread.
 
-    python benchmarks/synthesis_speed.py
+python benchmarks/synthesis_speed.py
 """
 
 import time

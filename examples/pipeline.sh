@@ -21,7 +21,12 @@ data=${data:-datasets/demo}
 run=${work:+$work/checkpoints}
 run=${run:-checkpoints/demo}
 
-step() { printf '\n== %s\n' "$*" >&2; }
+times=''
+step() {
+    [ -z "${stage:-}" ] || times+=$(printf '%6d s  %s' $((SECONDS - since)) "$stage")$'\n'
+    stage=${1:-} since=$SECONDS
+    [ -z "$stage" ] || printf '\n== %s\n' "$stage" >&2
+}
 
 step "1/6 generate: the teacher reads the guides"
 "$ttsd" generate "$markdown" "$data/raw" --config "$config"
@@ -45,5 +50,7 @@ step "6/6 synth: the student speaks"
 "$ttsd" synth "Hello. I learned this voice on an ordinary computer, from a handful of study guides." \
     --ckpt "$run/last.ckpt" --out "$run/introduction.wav" --speed 0.9 --config "$config"
 
+step
+printf '\nTime by stage:\n%s%6d s  in all\n' "$times" "$SECONDS"
 printf '\nDone. Listen to %s and %s,\nand open %s in a browser.\n' \
     "$run/hello.wav" "$run/introduction.wav" "$run/evaluation/report.html"

@@ -52,7 +52,8 @@ def work(tmp_path_factory: pytest.TempPathFactory, guides: Path) -> Path:
 
 def test_every_stage_leaves_its_report(work: Path) -> None:
     places = ("datasets/raw", "datasets/processed", "datasets/curated", "checkpoints", "checkpoints/evaluation")
-    assert [load_report(work / place).stage for place in places] == ["generate", "preprocess", "qc", "train", "evaluate"]
+    stages = ["generate", "preprocess", "qc", "train", "evaluate"]
+    assert [load_report(work / place).stage for place in places] == stages
 
 
 def test_the_student_is_measured_beside_its_teacher_and_its_start(work: Path) -> None:

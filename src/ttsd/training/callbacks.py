@@ -58,28 +58,29 @@ class Checkpoints(lightning.Callback):
         batches = [batch.to(pl_module.device) for batch in self.batches]
         with pl_module.averaged():
             losses = _mean([pl_module.validation_losses(batch) for batch in batches])
+            duration_scale = pl_module.duration_scale(batches)
             if isinstance(trainer.logger, TensorBoardLogger):
                 trainer.logger.log_metrics(
                     {f"val/{name}": value for name, value in losses.items()}, step=pl_module.step
                 )
                 log_samples(trainer.logger, pl_module, batches[:N_SAMPLES])
         if trainer.is_global_zero:
-            self._save(pl_module, losses)
+            self._save(pl_module, losses, duration_scale)
 
-    def _save(self, module: VitsModule, losses: dict[str, float]) -> None:
+    def _save(self, module: VitsModule, losses: dict[str, float], duration_scale: float) -> None:
         self.history.append({"step": module.step, **losses})
         # Only the floating-point parameters are averaged; the rest of the state is the student's own.
         voice = voice_state(module.student.state_dict()) | module.averages
         totals = [_total(entry) for entry in self.history]
         if totals[-1] <= min(totals):
-            save_checkpoint(self.run_dir / "best.ckpt", module.config, self.symbols, voice)
+            save_checkpoint(self.run_dir / "best.ckpt", module.config, self.symbols, voice, duration_scale)
         run = {
             "step": module.step,
             "student": module.student.state_dict(),
             "optimizers": module.optimizer_states(),
             "history": json.dumps(self.history),
         }
-        save_checkpoint(self.run_dir / "last.ckpt", module.config, self.symbols, voice, run)
+        save_checkpoint(self.run_dir / "last.ckpt", module.config, self.symbols, voice, duration_scale, run)
 
 
 def best_step(history: Sequence[dict[str, float]]) -> int:

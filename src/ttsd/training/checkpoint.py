@@ -6,6 +6,7 @@ A file is a plain dictionary of numbers, strings and tensors, loaded with `weigh
     config    the settings the student was built and trained with
     symbols   its symbol table
     voice     the weights that speak: averaged, without the discriminator
+    duration_scale  stretch of the durations that makes the speech as long as the teacher's
     run       in `last.ckpt` only: raw weights, optimisers, step, history
 """
 
@@ -40,6 +41,7 @@ class Student:
     symbols: SymbolTable
     config: Config
     path: Path
+    duration_scale: float = 1.0
 
     @property
     def sample_rate(self) -> int:
@@ -94,7 +96,7 @@ class Student:
                 noise_scale_duration=synth.noise_scale_duration
                 if noise_scale_duration is None
                 else noise_scale_duration,
-                length_scale=1 / speed,
+                length_scale=self.duration_scale / speed,
             )
         return synthesis.wav.numpy()
 
@@ -104,6 +106,7 @@ def save_checkpoint(
     config: Config,
     symbols: SymbolTable,
     voice: dict[str, Tensor],
+    duration_scale: float = 1.0,
     run: dict[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint atomically; the same contents give the same bytes."""
@@ -113,6 +116,7 @@ def save_checkpoint(
         "config": config.model_dump(mode="json"),
         "symbols": {"ids": dict(symbols.ids), "n_symbols": symbols.n_symbols},
         "voice": voice,
+        "duration_scale": duration_scale,
     }
     if run is not None:
         content["run"] = run
@@ -167,4 +171,4 @@ def load_student(path: Path) -> Student:
         vits.load_state_dict(content["voice"])
     except RuntimeError:
         raise CheckpointError(f"{path}: its weights do not fit its settings; the file is damaged, restore it") from None
-    return Student(vits.eval(), symbols, config, path)
+    return Student(vits.eval(), symbols, config, path, content["duration_scale"])

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import lightning
@@ -79,7 +79,6 @@ class VitsModule(lightning.LightningModule):
         groups = [list(generator_parameters(self.student).values())]
         if train.adversarial_start_step is not None:
             groups.append(list(self.student.disc.parameters()))
-        on_gpu = self.device.type == "cuda"
         return [
             torch.optim.AdamW(
                 group,
@@ -87,7 +86,7 @@ class VitsModule(lightning.LightningModule):
                 betas=train.betas,
                 eps=1e-9,
                 weight_decay=train.weight_decay,
-                fused=on_gpu,
+                fused=True,
             )
             for group in groups
         ]
@@ -175,6 +174,24 @@ class VitsModule(lightning.LightningModule):
             "duration": weights.duration * outputs["loss_duration"].float().sum(),
         }
         return {name: float(value.detach()) for name, value in losses.items()}
+
+    @torch.no_grad()
+    def duration_scale(self, batches: Sequence[Batch]) -> float:
+        """Return the factor that makes the predicted durations as long as the clips on average; 1 without clips.
+
+        A regression on log durations predicts the log's mean, which lies below the log of the mean: the speech would be
+        too fast. A stochastic predictor has no such bias.
+        """
+        if self.config.model.duration_predictor == "stochastic" or not batches:
+            return 1.0
+        spoken = predicted = 0.0
+        for batch in batches:
+            x, _, _, x_mask = self.student.text_encoder(batch.symbol_ids, batch.symbol_lengths)
+            durations = torch.ceil(torch.exp(self.student.duration_predictor(x, x_mask)) * x_mask)
+            spoken += float(batch.frame_lengths.sum())
+            predicted += float(durations.sum())
+        # Outside these bounds the predictor has learnt nothing yet.
+        return min(max(spoken / max(predicted, 1.0), 0.5), 2.0)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
