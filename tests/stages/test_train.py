@@ -110,6 +110,8 @@ def test_the_rtx6000_settings_run_on_a_cpu(curated_corpus: Path, tmp_path: Path)
         "train.batch_size=2",
         "train.n_workers=0",
         "train.adversarial_start_step=1",
+        # The discriminator's cost grows with the segment.
+        "train.segment_frames=8",
         "train.completion.max_steps=1",
         "train.completion.n_utterances=1",
         "train.completion.batch_size=1",

@@ -145,9 +145,9 @@ def _fit(
     if kept is not None:
         module.resume(kept["run"], kept["voice"])
     history: list[dict[str, float]] = json.loads(kept["run"]["history"]) if kept else []
+    progress(module.step, train.max_steps, "training")
     if module.step >= train.max_steps:
         return history
-    progress(module.step, train.max_steps, "training")
     data = CorpusDataModule(utterances["train"], utterances["val"], config, module.step)
     checkpoints = Checkpoints(out_dir, start.symbols, data.validation_batches(), history)
     trainer = lightning.Trainer(
