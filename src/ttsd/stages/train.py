@@ -169,5 +169,9 @@ def _fit(
         # Lightning against its own torch version; and advice on workers, which are the user's setting.
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
         warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
-        trainer.fit(module, datamodule=data)
+        try:
+            trainer.fit(module, datamodule=data)
+        except SystemExit:
+            # Lightning answers Ctrl-C by leaving with code 1; the command line has its own way.
+            raise KeyboardInterrupt from None
     return checkpoints.history
