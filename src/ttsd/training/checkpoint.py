@@ -141,7 +141,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint; give a .ckpt file that `ttsd train` wrote") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (
+        pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError
+    ) as error:  # fmt: skip
         raise CheckpointError(
             f"{path}: not a checkpoint ({type(error).__name__}); give a .ckpt file that `ttsd train` wrote"
         ) from None
