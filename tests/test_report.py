@@ -52,10 +52,34 @@ def test_finished_work_of_the_same_kind_gives_its_report(tmp_path):
 @pytest.mark.parametrize("finished", [True, False])
 def test_other_work_is_refused_finished_or_not(tmp_path, stage, mark, message, finished):
     begin_stage("qc", None, tmp_path, MARK)
+    (tmp_path / "half").touch()
     if finished:
         finish_stage(tmp_path, StageReport(stage="qc"))
     with pytest.raises(StageError, match=message):
         begin_stage(stage, None, tmp_path, mark)
+
+
+@pytest.mark.parametrize("stage", ["qc", "train"])
+def test_a_stage_that_failed_before_it_made_anything_blocks_nobody(tmp_path, stage):
+    begin_stage("qc", None, tmp_path, MARK)
+    for name in ("config.yaml", "rejected.csv", ".last.abc.tmp.ckpt"):
+        (tmp_path / name).touch()
+    (tmp_path / "wavs").mkdir()
+    other = fingerprint(stage, {"a": 2}, {"x": "00"})
+    assert begin_stage(stage, None, tmp_path, other) is None
+    assert json.loads((tmp_path / STAGE_NAME).read_text()) == {"stage": stage, "fingerprint": other}
+    # Another run's list of rejections would change the bytes of this one's output.
+    assert not (tmp_path / "rejected.csv").exists()
+
+
+@pytest.mark.parametrize("work", ["last.ckpt", "wavs/a.wav", ".partial/clips/a.json", "report.json"])
+def test_a_single_file_of_work_is_kept(tmp_path, work):
+    begin_stage("qc", None, tmp_path, MARK)
+    (tmp_path / work).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / work).touch()
+    with pytest.raises(StageError, match="other input or settings"):
+        begin_stage("qc", None, tmp_path, fingerprint("qc", {"a": 2}, {}))
+    assert (tmp_path / work).exists()
 
 
 def test_the_input_by_another_name_is_refused_as_output(tmp_path):

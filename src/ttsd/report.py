@@ -1,7 +1,8 @@
 """What a stage says it did, and how a finished, half-done or foreign output directory is told apart.
 
 A stage writes `stage.json` (what it was asked to do) first and `report.json` last. A directory with `report.json` is
-finished; with `stage.json` alone it is resumed; anything else in it belongs to somebody else and is left alone.
+finished; with `stage.json` it is resumed, or claimed anew where the stage failed before it had made anything; a
+directory without either belongs to somebody else and is left alone.
 """
 
 import json
@@ -18,6 +19,8 @@ from ttsd.utils.files import sha256_file, sha256_json, write_json
 
 REPORT_NAME = "report.json"
 STAGE_NAME = "stage.json"
+# What is there before a stage has made anything, or when it found that it could make nothing.
+_NO_WORK = {STAGE_NAME, "config.yaml", "rejected.csv"}
 
 
 class Progress(Protocol):
@@ -104,10 +107,13 @@ def begin_stage(stage: str, in_dir: Path | None, out_dir: Path, mark: str) -> St
     claimed = _read_mark(out_dir)
     if claimed is None:
         # A kill while the mark itself was written leaves its temporary file.
-        if out_dir.is_dir() and any(
-            not path.name.startswith(f".{Path(STAGE_NAME).stem}.") for path in out_dir.iterdir()
-        ):
+        if out_dir.is_dir() and not all(map(_is_temporary, out_dir.iterdir())):
             raise StageError(f"{out_dir}: holds files that no stage wrote; name another output or empty it")
+        write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark})
+        return None
+    if not _holds_work(out_dir):
+        for name in _NO_WORK - {STAGE_NAME}:
+            (out_dir / name).unlink(missing_ok=True)
         write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark})
         return None
     if claimed != (stage, mark):
@@ -157,6 +163,16 @@ def clear_stage(stage: str, in_dir: Path | None, out_dir: Path) -> None:
     if claimed is None or claimed[0] != stage:
         raise StageError(f"{out_dir}: {stage} did not write this, so --overwrite leaves it alone; remove it yourself")
     shutil.rmtree(out_dir)
+
+
+def _holds_work(out_dir: Path) -> bool:
+    files = (path for path in out_dir.rglob("*") if path.is_file() and not _is_temporary(path))
+    return any(path.relative_to(out_dir).as_posix() not in _NO_WORK for path in files)
+
+
+def _is_temporary(path: Path) -> bool:
+    # As `utils.files` names what is not whole yet; a kill leaves it behind.
+    return path.name.startswith(".") and ".tmp" in path.suffixes
 
 
 def _read_mark(out_dir: Path) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ttsd.config import load_config
-from ttsd.errors import CorpusError
+from ttsd.errors import CheckpointError, CorpusError
 from ttsd.stages import preprocess, qc, train
 from ttsd.training.checkpoint import load_student, read_checkpoint
 from ttsd.training.vits_module import learning_rate_at
@@ -138,3 +138,11 @@ def test_a_corpus_without_training_utterances_is_refused(curated_corpus: Path, t
     qc.run(tmp_path / "processed", unsplit, raw)
     with pytest.raises(CorpusError, match="no utterance is in the train split"):
         train.run(unsplit, tmp_path / "run", config)
+
+
+def test_a_start_that_failed_does_not_block_the_mended_command(curated_corpus: Path, tmp_path: Path) -> None:
+    wrong = load_config(None, [*SETTINGS, f"train.init_from={tmp_path / 'none.onnx'}"])
+    with pytest.raises(CheckpointError, match=r"none\.onnx"):
+        train.run(curated_corpus, tmp_path / "run", wrong)
+    report = train.run(curated_corpus, tmp_path / "run", load_config(None, [*SETTINGS, "train.max_steps=1"]))
+    assert report.details["steps"] == 1
