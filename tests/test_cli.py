@@ -27,7 +27,7 @@ def ttsd(*arguments: str, cwd: Path, stdin: str = "", before: str = "") -> subpr
 FAKE_STAGE = """
     import types
     from ttsd.report import StageReport
-    def run(in_dir, out_dir, config, progress):
+    def run(in_dir, out_dir, config, progress, overwrite=False):
         progress(0, 2, "work")
         print("a library's chatter")
         progress(2, 2, "work")
@@ -253,16 +253,42 @@ def test_chatter_of_libraries_and_progress_go_to_standard_error(place: Path) -> 
     assert done.stdout.splitlines()[0] == "qc"
 
 
+# The same stage, but one that claims its output as the real ones do.
+CLAIMING_STAGE = FAKE_STAGE.replace(
+    "    stage = types.ModuleType", "    run = claiming(run)\n    stage = types.ModuleType"
+).replace(
+    "    def run(",
+    """
+    def claiming(run):
+        from ttsd.report import as_stage, begin_stage
+        @as_stage("old.wav")
+        def claimed(in_dir, out_dir, config, progress):
+            begin_stage("NAME", in_dir, out_dir, "mark")
+            return run(in_dir, out_dir, config, progress)
+        return claimed
+    def run(""",
+    1,
+)
+
+
 def test_overwrite_removes_only_the_stages_own_work(place: Path) -> None:
-    (place / "datasets/curated/stage.json").write_text('{"stage": "qc", "fingerprint": "x"}')
-    (place / "datasets/curated/old.wav").touch()
-    called_with("qc", "--overwrite", cwd=place)
-    assert not (place / "datasets/curated").exists()
+    def qc(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return ttsd("qc", *arguments, "--overwrite", cwd=place, before=CLAIMING_STAGE.replace("NAME", "qc"))
+
+    curated = place / "datasets/curated"
+    (curated / "stage.json").write_text('{"stage": "qc", "fingerprint": "x"}')
+    (curated / "old.wav").touch()
+    (curated / "mine.txt").touch()
+    assert "nowhere: no such file" in mistake(qc("nowhere"))
+    assert "did you mean qc.max_cer" in mistake(qc("--set", "qc.max_cre=1"))
+    assert (curated / "old.wav").exists()
+    assert qc().returncode == 0
+    assert {path.name for path in curated.iterdir()} == {"stage.json", "mine.txt"}
     (place / "datasets/raw/thesis.txt").touch()
-    line = mistake(ttsd("qc", "datasets/processed", "datasets/raw", "--overwrite", cwd=place))
+    line = mistake(qc("datasets/processed", "datasets/raw"))
     assert "datasets/raw: qc did not write this" in line
-    (place / "datasets/processed/stage.json").write_text('{"stage": "qc", "fingerprint": "x"}')
-    assert "qc reads from here" in mistake(ttsd("qc", "datasets/processed", "datasets", "--overwrite", cwd=place))
+    (place / "datasets/stage.json").write_text('{"stage": "qc", "fingerprint": "x"}')
+    assert "qc reads from here" in mistake(qc("datasets/processed", "datasets"))
     assert (place / "datasets/raw/thesis.txt").exists()
 
 

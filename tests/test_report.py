@@ -2,11 +2,13 @@ import json
 
 import pytest
 
-from ttsd.errors import StageError
+from ttsd.config import Config
+from ttsd.errors import ConfigError, StageError
 from ttsd.report import (
     REPORT_NAME,
     STAGE_NAME,
     StageReport,
+    as_stage,
     begin_stage,
     clear_stage,
     fingerprint,
@@ -16,6 +18,16 @@ from ttsd.report import (
 )
 
 MARK = fingerprint("qc", {"a": 1}, {"x": "00"})
+
+
+def make_stage(name, *writes, mark=MARK, check=None, reads=()):
+    """Return a stage that checks its input and claims its output."""
+
+    @as_stage(*writes)
+    def run(in_dir, out_dir, _config, _progress):
+        return begin_stage(name, in_dir, out_dir, mark, reads=reads, check=check) or StageReport(stage=name)
+
+    return run
 
 
 def test_a_new_directory_is_claimed(tmp_path):
@@ -66,7 +78,7 @@ def test_a_stage_that_failed_before_it_made_anything_blocks_nobody(tmp_path, sta
         (tmp_path / name).touch()
     (tmp_path / "wavs").mkdir()
     other = fingerprint(stage, {"a": 2}, {"x": "00"})
-    assert begin_stage(stage, None, tmp_path, other) is None
+    make_stage(stage, "config.yaml", "rejected.csv", mark=other)(tmp_path / "in", tmp_path, Config())
     assert json.loads((tmp_path / STAGE_NAME).read_text()) == {"stage": stage, "fingerprint": other}
     # Another run's list of rejections would change the bytes of this one's output.
     assert not (tmp_path / "rejected.csv").exists()
@@ -132,6 +144,81 @@ def test_only_a_stages_own_directory_is_cleared(tmp_path):
     assert (out_dir / STAGE_NAME).exists()
     clear_stage("qc", tmp_path / "mine", out_dir)
     assert not out_dir.exists()
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A finished corpus of `qc`, beside files that somebody put there."""
+    out_dir = tmp_path / "out"
+    begin_stage("qc", None, out_dir, MARK)
+    for name in ("wavs/a.wav", "metadata.csv", "mine.txt", "wavs/notes.txt", "evaluation/report.html", "other/a.wav"):
+        (out_dir / name).parent.mkdir(exist_ok=True)
+        (out_dir / name).write_text(name)
+    finish_stage(out_dir, StageReport(stage="qc"))
+    return out_dir
+
+
+def names(out_dir):
+    return {path.relative_to(out_dir).as_posix() for path in out_dir.rglob("*") if path.is_file()}
+
+
+def test_overwrite_removes_what_the_stage_wrote_and_nothing_else(finished, tmp_path):
+    other = fingerprint("qc", {"a": 2}, {})
+    run = make_stage("qc", "metadata.csv", "wavs/*.wav", mark=other)
+    with pytest.raises(StageError, match="--overwrite"):
+        run(tmp_path / "in", finished, Config())
+    run(tmp_path / "in", finished, Config(), overwrite=True)
+    kept = {"mine.txt", "wavs/notes.txt", "evaluation/report.html", "other/a.wav"}
+    assert names(finished) == {STAGE_NAME, *kept}
+    assert json.loads((finished / STAGE_NAME).read_text())["fingerprint"] == other
+
+
+def test_overwrite_removes_nothing_before_the_input_is_checked(finished, tmp_path):
+    def refuse():
+        raise ConfigError("qc.max_cer: unknown")
+
+    before = names(finished)
+    with pytest.raises(ConfigError):
+        make_stage("qc", "metadata.csv", "wavs/*.wav", check=refuse)(
+            tmp_path / "in", finished, Config(), overwrite=True
+        )
+    assert names(finished) == before
+
+
+def test_overwrite_goes_on_with_the_same_work_where_it_was_interrupted(finished, tmp_path):
+    run = make_stage("qc", "metadata.csv", "wavs/*.wav")
+    (finished / REPORT_NAME).unlink()
+    run(tmp_path / "in", finished, Config(), overwrite=True)
+    assert (finished / "wavs/a.wav").exists()
+    finish_stage(finished, StageReport(stage="qc"))
+    run(tmp_path / "in", finished, Config(), overwrite=True)
+    assert not (finished / "wavs/a.wav").exists()
+
+
+def test_overwrite_never_removes_a_file_that_is_about_to_be_read(finished, tmp_path):
+    run = make_stage("qc", "metadata.csv", "wavs/*.wav", reads=[finished / "wavs/a.wav"])
+    before = names(finished)
+    with pytest.raises(StageError, match=r"a\.wav: qc reads this"):
+        run(tmp_path / "in", finished, Config(), overwrite=True)
+    assert names(finished) == before
+
+
+def test_overwrite_does_not_follow_links_out_of_the_directory(finished, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.wav").touch()
+    (finished / "wavs" / "a.wav").unlink()
+    (finished / "wavs" / "notes.txt").unlink()
+    (finished / "wavs").rmdir()
+    (finished / "wavs").symlink_to(tmp_path / "elsewhere")
+    make_stage("qc", "wavs/*.wav")(tmp_path / "in", finished, Config(), overwrite=True)
+    assert (tmp_path / "elsewhere" / "a.wav").exists()
+
+
+def test_overwrite_takes_an_empty_or_missing_directory(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        make_stage("qc")(tmp_path / "in", tmp_path / name, Config(), overwrite=True)
+        assert names(tmp_path / name) == {STAGE_NAME}
 
 
 def test_the_fingerprint_tells_settings_and_input_but_no_order():

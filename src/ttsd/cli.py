@@ -9,12 +9,10 @@ import typer
 from ttsd.errors import CheckpointError, StageError, TtsdError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ttsd.config import Config
-    from ttsd.report import Progress, StageReport
-
-    Stage = Callable[[Path, Path, Config, Progress], StageReport]
+    from ttsd.report import Run
 
 app = typer.Typer(
     name="ttsd",
@@ -34,7 +32,9 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as qc.max_cer=0.1; may be repeated."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove this stage's earlier output first.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace this stage's earlier output, once the input is checked.")
+]
 Checkpoint = Annotated[
     Path | None, typer.Option("--ckpt", metavar="FILE", help="The student; by default last.ckpt in `paths.run`.")
 ]
@@ -257,16 +257,11 @@ def _find_checkpoint(ckpt: Path | None, run_dir: Path) -> Path:
     raise CheckpointError(f"{name}: no such checkpoint, here or in {run_dir}; name one of `ttsd train` with --ckpt")
 
 
-def _run(
-    name: str, run: "Stage", in_dir: Path, out_dir: Path, config: "Config", overwrite: bool, as_json: bool
-) -> None:
+def _run(name: str, run: "Run", in_dir: Path, out_dir: Path, config: "Config", overwrite: bool, as_json: bool) -> None:
     from ttsd import terminal
-    from ttsd.report import clear_stage
 
     if not in_dir.exists():
         raise StageError(f"{in_dir}: no such file or folder for {name} to read; name it: ttsd {name} IN OUT")
-    if overwrite:
-        clear_stage(name, in_dir, out_dir)
     with terminal.stdout_on_stderr(), terminal.show_progress() as progress:
-        report = run(in_dir, out_dir, config, progress)
+        report = run(in_dir, out_dir, config, progress, overwrite=overwrite)
     terminal.print_report(report, out_dir, as_json)

@@ -5,15 +5,18 @@ finished; with `stage.json` it is resumed, or claimed anew where the stage faile
 directory without either belongs to somebody else and is left alone.
 """
 
+import functools
 import json
-import shutil
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ttsd import __version__
+from ttsd.config import Config
 from ttsd.errors import StageError
 from ttsd.utils.files import sha256_file, sha256_json, write_json
 
@@ -21,6 +24,8 @@ REPORT_NAME = "report.json"
 STAGE_NAME = "stage.json"
 # What is there before a stage has made anything, or when it found that it could make nothing.
 _NO_WORK = {STAGE_NAME, "config.yaml", "rejected.csv"}
+# What every stage writes beside its own files: the report, and the results kept for resuming.
+_COMMON = (REPORT_NAME, ".partial/*/*")
 
 
 class Progress(Protocol):
@@ -63,6 +68,51 @@ class StageReport(BaseModel):
         return sum(self.dropped.values())
 
 
+class Run(Protocol):
+    """A stage's `run`, as `as_stage` makes it."""
+
+    def __call__(
+        self, in_dir: Path, out_dir: Path, config: Config, progress: Progress = ..., *, overwrite: bool = False
+    ) -> StageReport:
+        """Do the stage's work; with `overwrite`, other work of the same stage in `out_dir` gives way to it."""
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What `begin_stage` has to know of the stage that is running."""
+
+    writes: tuple[str, ...] = ()
+    overwrite: bool = False
+
+
+_NOT_RUNNING = _Running()
+_running: ContextVar[_Running] = ContextVar("running", default=_NOT_RUNNING)
+
+
+def as_stage(*writes: str) -> Callable[[Callable[[Path, Path, Config, Progress], StageReport]], Run]:
+    """Make a function a stage: it can then be told to replace earlier output.
+
+    Args:
+        writes: The files it writes, as patterns relative to its output directory; `*` stays within a folder. These
+            alone are removed when the output is replaced.
+    """
+
+    def decorate(run: Callable[[Path, Path, Config, Progress], StageReport]) -> Run:
+        @functools.wraps(run)
+        def stage(
+            in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress, *, overwrite: bool = False
+        ) -> StageReport:
+            token = _running.set(_Running(writes, overwrite))
+            try:
+                return run(in_dir, out_dir, config, progress)
+            finally:
+                _running.reset(token)
+
+        return stage
+
+    return decorate
+
+
 def fingerprint(stage: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
     """Hash everything the output of a stage depends on.
 
@@ -85,14 +135,27 @@ def hash_tree(directory: Path) -> dict[str, str]:
     }
 
 
-def begin_stage(stage: str, in_dir: Path | None, out_dir: Path, mark: str) -> StageReport | None:
+def begin_stage(
+    stage: str,
+    in_dir: Path | None,
+    out_dir: Path,
+    mark: str,
+    *,
+    reads: Sequence[Path] = (),
+    check: Callable[[], object] | None = None,
+) -> StageReport | None:
     """Claim `out_dir` for a stage, or find that the very same work is done already.
+
+    A stage calls this once its input and settings are checked and before it writes: where it was told to overwrite,
+    the earlier output goes here. Work of the same fingerprint that was interrupted is never removed, but gone on with.
 
     Args:
         stage: Name of the stage.
         in_dir: What the stage reads, if that is a directory.
         out_dir: What it writes; made where it is missing.
         mark: Fingerprint of the work.
+        reads: Other files that the stage reads.
+        check: Checks of the input that take their time: made where there is work to do, and before anything is removed.
 
     Returns:
         The report of the finished work, or none where there is work to do (from the start or from where it stopped).
@@ -100,26 +163,31 @@ def begin_stage(stage: str, in_dir: Path | None, out_dir: Path, mark: str) -> St
     Raises:
         StageError: `out_dir` is the input, is a file, holds other work, or holds files no stage wrote.
     """
+    running = _running.get()
     if in_dir is not None and in_dir.resolve() == out_dir.resolve():
         raise StageError(f"{out_dir}: {stage} cannot write into the directory it reads; name another output")
     if out_dir.exists() and not out_dir.is_dir():
         raise StageError(f"{out_dir}: a file stands where {stage} would write a directory; name another output")
     claimed = _read_mark(out_dir)
-    if claimed is None:
-        # A kill while the mark itself was written leaves its temporary file.
-        if out_dir.is_dir() and not all(map(_is_temporary, out_dir.iterdir())):
-            raise StageError(f"{out_dir}: holds files that no stage wrote; name another output or empty it")
-        write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark})
-        return None
-    if not _holds_work(out_dir):
-        for name in _NO_WORK - {STAGE_NAME}:
-            (out_dir / name).unlink(missing_ok=True)
-        write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark})
-        return None
-    if claimed != (stage, mark):
+    finished = (out_dir / REPORT_NAME).is_file()
+    replace = running.overwrite and (finished or claimed != (stage, mark))
+    if claimed is not None and not _holds_work(out_dir):
+        replace = True
+    elif replace:
+        _refuse_to_clear(stage, in_dir, out_dir, reads)
+    elif claimed is None:
+        _refuse_foreign(out_dir)
+    elif claimed != (stage, mark):
         what = "other input or settings" if claimed[0] == stage else f"the stage {claimed[0]}"
         raise StageError(f"{out_dir}: holds the work of {what}; name another output, or replace it with --overwrite")
-    return load_report(out_dir) if (out_dir / REPORT_NAME).is_file() else None
+    elif finished:
+        return load_report(out_dir)
+    if check is not None:
+        check()
+    if replace:
+        _remove_own(out_dir)
+    write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark})
+    return None
 
 
 def finish_stage(out_dir: Path, report: StageReport) -> StageReport:
@@ -144,25 +212,65 @@ def load_report(directory: Path) -> StageReport:
         raise StageError(f"{path}: not a report of this version ({reason}); run the stage again") from None
 
 
-def clear_stage(stage: str, in_dir: Path | None, out_dir: Path) -> None:
-    """Remove a stage's output directory, but only one that the same stage wrote and that holds nothing it reads.
+def clear_stage(stage: str, in_dir: Path | None, out_dir: Path, reads: Sequence[Path] = ()) -> None:
+    """Remove what a stage wrote into its output directory, and nothing else that lies there.
 
     Args:
         stage: Name of the stage.
-        in_dir: What the stage is about to read.
-        out_dir: What to remove.
+        in_dir: The directory that the stage is about to read.
+        out_dir: Its output; it goes as well where nothing is left in it.
+        reads: Other files that the stage is about to read.
 
     Raises:
         StageError: The directory holds another stage's work, files that no stage wrote, or the input.
     """
-    if not out_dir.exists():
+    _refuse_to_clear(stage, in_dir, out_dir, reads)
+    _remove_own(out_dir)
+
+
+def _refuse_to_clear(stage: str, in_dir: Path | None, out_dir: Path, reads: Sequence[Path]) -> None:
+    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
         return
     if in_dir is not None and in_dir.resolve().is_relative_to(out_dir.resolve()):
         raise StageError(f"{out_dir}: {stage} reads from here, so --overwrite leaves it alone; name another output")
     claimed = _read_mark(out_dir) if out_dir.is_dir() else None
     if claimed is None or claimed[0] != stage:
         raise StageError(f"{out_dir}: {stage} did not write this, so --overwrite leaves it alone; remove it yourself")
-    shutil.rmtree(out_dir)
+    needed = {path.resolve() for path in reads}
+    for path in _own_files(out_dir):
+        if path.resolve() in needed:
+            raise StageError(f"{path}: {stage} reads this, so --overwrite leaves it alone; name another output")
+
+
+def _remove_own(out_dir: Path) -> None:
+    if not out_dir.is_dir():
+        return
+    own = _own_files(out_dir)
+    # A kill in between must leave neither a report without its files nor files without their mark.
+    for path in sorted(own, key=lambda path: (path.name == STAGE_NAME, path.name != REPORT_NAME)):
+        path.unlink()
+    folders = [path for path in out_dir.rglob("*") if path.is_dir() and not path.is_symlink()]
+    for folder in [*sorted(folders, reverse=True), out_dir]:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _refuse_foreign(out_dir: Path) -> None:
+    names = sorted(path.name for path in out_dir.iterdir() if not _is_temporary(path)) if out_dir.is_dir() else []
+    if names:
+        raise StageError(
+            f"{out_dir}: holds files that no stage wrote, such as {names[0]}; name another output or empty it"
+        )
+
+
+def _own_files(out_dir: Path) -> list[Path]:
+    patterns = [f"/{pattern}" for pattern in (STAGE_NAME, *_COMMON, *_running.get().writes)]
+    return [
+        path
+        for path in out_dir.rglob("*")
+        if (path.is_file() or path.is_symlink())
+        and (_is_temporary(path) or any(map(PurePosixPath("/", path.relative_to(out_dir)).match, patterns)))
+    ]
 
 
 def _holds_work(out_dir: Path) -> bool:

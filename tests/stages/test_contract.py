@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from ttsd.config import Config, load_config
 from ttsd.data.corpus import read_corpus, read_rejections, validate_corpus
-from ttsd.errors import StageError
+from ttsd.errors import CheckpointError, StageError, TtsdError
 from ttsd.report import REPORT_NAME, StageReport, load_report
 
 CORPUS_SETTINGS = (
@@ -36,6 +37,8 @@ class Case:
     """A setting that changes the output."""
     writes_corpus: bool = True
     has_workers: bool = True
+    bad_start: str = ""
+    """A setting that names a checkpoint, to be given `{bad}`: a file that is none."""
     killed_in: str = ""
     """The work in the middle of which the stage is killed; by default whatever comes first."""
     volatile: tuple[str, ...] = ()
@@ -76,16 +79,18 @@ CASES = (
         "train.learning_rate=1e-5",
         writes_corpus=False,
         has_workers=False,
+        bad_start="train.init_from={bad}",
         killed_in="training",
         volatile=("tensorboard/",),
     ),
-    Case("synth", "lines", ("synth.ckpt={voice}",), "synth.speed=1.5"),
+    Case("synth", "lines", ("synth.ckpt={voice}",), "synth.speed=1.5", bad_start="synth.ckpt={bad}"),
     Case(
         "evaluate",
         "processed_corpus",
         (*CORPUS_SETTINGS, "evaluate.ckpt={voice}", "evaluate.n_bootstrap=100", "evaluate.speed_sentences=1"),
         "seed=1",
         writes_corpus=False,
+        bad_start="evaluate.ckpt={bad}",
         volatile=("speed.json", "report.html"),
     ),
 )
@@ -239,3 +244,20 @@ def test_a_directory_of_somebody_else_is_refused_and_left_alone(case, source, tm
     with pytest.raises(StageError, match="holds files that no stage wrote"):
         case.run(source, tmp_path, case.config())
     assert read_tree(tmp_path) == {"thesis.tex": b"mine"}
+
+
+def test_overwrite_checks_before_it_removes_and_leaves_other_files(case, finished, source, tmp_path):
+    out_dir = shutil.copytree(finished.out_dir, tmp_path / "out")
+    (out_dir / "mine.txt").write_text("mine")
+    before = read_tree(out_dir)
+    with pytest.raises(TtsdError):
+        case.run(tmp_path / "mistyped", out_dir, case.config(), overwrite=True)
+    assert read_tree(out_dir) == before
+    if case.bad_start:
+        with pytest.raises(CheckpointError):
+            case.run(source, out_dir, case.config(case.bad_start.format(bad=out_dir / "mine.txt")), overwrite=True)
+        assert read_tree(out_dir) == before
+    # Whatever the stage wrote is gone, so that nothing of the old run can be mistaken for the new one's.
+    with pytest.raises(ZeroDivisionError):
+        case.run(source, out_dir, case.config(case.changed, "n_workers=1"), lambda *_: 1 / 0, overwrite=True)
+    assert set(read_tree(out_dir)) <= {"mine.txt", "stage.json", "config.yaml", "start.ckpt"}

@@ -26,6 +26,8 @@ METADATA_NAME = "metadata.csv"
 DETAILS_NAME = "utterances.jsonl"
 REJECTED_NAME = "rejected.csv"
 WAVS_NAME = "wavs"
+CORPUS_FILES = (METADATA_NAME, DETAILS_NAME, REJECTED_NAME, f"{WAVS_NAME}/*.wav")
+"""Every file of a corpus, as patterns."""
 
 Layout = Literal["ttsd", "ljspeech", "two-column"]
 Split = Literal["train", "val", "test"]

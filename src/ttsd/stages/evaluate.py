@@ -16,8 +16,8 @@ from ttsd.metrics.cepstral import PRESET
 from ttsd.metrics.comparison import MIN_SENTENCES, START, STUDENT, Row, add_similarity, compare
 from ttsd.metrics.intelligibility import identify_recognizer
 from ttsd.metrics.speaking import WAVS_NAME, Loader, measure_speakers
-from ttsd.metrics.speed import Speaker, time_speakers
-from ttsd.report import Progress, StageReport, begin_stage, fingerprint, finish_stage, no_progress
+from ttsd.metrics.speed import SPEED_NAME, Speaker, time_speakers
+from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, finish_stage, no_progress
 from ttsd.utils.files import sha256_file, sha256_json, write_text
 from ttsd.utils.parallel import clear_partial
 from ttsd.utils.seeds import derive_seed
@@ -29,6 +29,7 @@ HTML_NAME = "report.html"
 CSV_NAME = "utterances.csv"
 
 
+@as_stage(HTML_NAME, CSV_NAME, SPEED_NAME, f"{WAVS_NAME}/*/*.wav")
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
     """Let the student speak the teacher's held-out sentences, and compare the two.
 
@@ -61,9 +62,10 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     }
     inputs = {name: str(voice["sha256"]) for name, voice in voices.items()} | _hash_inputs(corpus, utterances)
     mark = fingerprint(NAME, settings, inputs)
-    report = begin_stage(NAME, in_dir, out_dir, mark)
+    loaders: dict[str, Loader] = {name: functools.partial(_load, path) for name, path in checkpoints.items()}
+    files = tuple(checkpoints.values())
+    report = begin_stage(NAME, in_dir, out_dir, mark, reads=files, check=lambda: [load() for load in loaders.values()])
     if report is None:
-        loaders: dict[str, Loader] = {name: functools.partial(_load, path) for name, path in checkpoints.items()}
         result = evaluate_speakers(corpus, utterances, out_dir, loaders, config, progress)
         report = StageReport(
             stage=NAME,

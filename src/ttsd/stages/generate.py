@@ -6,11 +6,11 @@ from typing import Any
 
 from ttsd.config import Config
 from ttsd.data.audio import write_wav
-from ttsd.data.corpus import WAVS_NAME, Rejection, Utterance, clean_text
+from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, clean_text
 from ttsd.data.finish import finish_corpus
 from ttsd.data.text import normalize_text
 from ttsd.errors import StageError, TeacherError, TranscriptError
-from ttsd.report import Progress, StageReport, begin_stage, fingerprint, no_progress
+from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.teachers.base import Speech, Teacher
 from ttsd.teachers.load import load_teacher
 from ttsd.transcripts.markdown import find_guides, read_guide
@@ -22,6 +22,7 @@ from ttsd.utils.seeds import derive_seed
 NAME = "generate"
 
 
+@as_stage(*CORPUS_FILES)
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
     """Read a folder of study guides and write the teacher's speech as a corpus, at the teacher's own sample rate.
 

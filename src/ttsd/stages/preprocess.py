@@ -7,18 +7,19 @@ from typing import Any
 from ttsd.config import Config
 from ttsd.data import audio
 from ttsd.data.checks import count_clipped_samples, measure_rms_db
-from ttsd.data.corpus import WAVS_NAME, Corpus, Rejection, Utterance, clean_text, hash_corpus, read_corpus
+from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Corpus, Rejection, Utterance, clean_text, hash_corpus, read_corpus
 from ttsd.data.finish import finish_corpus
 from ttsd.data.phonemes import phonemize
 from ttsd.data.split import split_of
 from ttsd.data.text import normalize_text
 from ttsd.errors import ConfigError, CorpusError, MissingExtraError
-from ttsd.report import Progress, StageReport, begin_stage, fingerprint, no_progress
+from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.utils.parallel import map_resumable
 
 NAME = "preprocess"
 
 
+@as_stage(*CORPUS_FILES)
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
     """Read a corpus of any sample rate and write the one that is trained on.
 

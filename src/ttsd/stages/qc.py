@@ -11,17 +11,18 @@ import soundfile
 from ttsd.config import Config
 from ttsd.data.audio import Waveform, read_wav
 from ttsd.data.checks import Clip, judge_clip, measure_clip
-from ttsd.data.corpus import Corpus, Rejection, Utterance, copy_clip, hash_corpus, read_corpus
+from ttsd.data.corpus import CORPUS_FILES, Corpus, Rejection, Utterance, copy_clip, hash_corpus, read_corpus
 from ttsd.data.finish import finish_corpus
 from ttsd.errors import CorpusError
 from ttsd.metrics.intelligibility import Recognizer, cer, identify_recognizer
-from ttsd.report import Progress, StageReport, begin_stage, fingerprint, no_progress
+from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.utils.parallel import map_resumable
 
 NAME = "qc"
 UNMEASURED = "unmeasured"
 
 
+@as_stage(*CORPUS_FILES)
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
     """Read a processed corpus and write the clips that pass every check.
 

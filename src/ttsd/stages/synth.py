@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from ttsd.config import Config
 from ttsd.data.audio import write_wav
-from ttsd.data.corpus import WAVS_NAME, Rejection, Utterance, check_id, clean_text
+from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, check_id, clean_text
 from ttsd.data.finish import finish_corpus
 from ttsd.data.sentences import cut_clauses, split_sentences
 from ttsd.data.text import normalize_text
 from ttsd.errors import CheckpointError, StageError, TtsdError
-from ttsd.report import Progress, StageReport, begin_stage, fingerprint, no_progress
+from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.utils.extras import require
 from ttsd.utils.files import sha256_file
 from ttsd.utils.parallel import map_resumable
@@ -28,6 +28,7 @@ MAX_CHARS = 300
 """A longer sentence is spoken clause by clause: no student has heard one, and memory grows with its square."""
 
 
+@as_stage(*CORPUS_FILES)
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
     """Speak a file of lines as a corpus, one utterance a line.
 
@@ -46,10 +47,10 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     settings = config.model_dump(mode="json", include={"seed", "speaker", "synth"})
     settings["synth"].pop("ckpt")
     mark = fingerprint(NAME, settings, {"lines": sha256_file(in_dir), "checkpoint": sha256_file(ckpt)})
-    done = begin_stage(NAME, in_dir, out_dir, mark)
+    speaker = check_id(config.speaker or "student", "speaker")
+    done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir, ckpt), check=lambda: _load_student(ckpt))
     if done is not None:
         return done
-    speaker = check_id(config.speaker or "student", "speaker")
     utterances = [Utterance(id=f"{n:04d}", transcript=line, speaker=speaker) for n, line in enumerate(lines, start=1)]
     results = map_resumable(
         _speak,

@@ -1,5 +1,6 @@
 """Train: a corpus and a starting voice become a student."""
 
+import functools
 import json
 import logging
 import random
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttsd.config import Config
-from ttsd.data.corpus import read_corpus, validate_corpus
+from ttsd.data.corpus import Corpus, read_corpus, validate_corpus
 from ttsd.errors import CorpusError
-from ttsd.report import Progress, StageReport, begin_stage, fingerprint, finish_stage, hash_tree, no_progress
+from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, finish_stage, hash_tree, no_progress
 from ttsd.utils.extras import require
 from ttsd.utils.files import sha256_file, write_text
 from ttsd.utils.seeds import derive_seed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _SECTIONS = {"seed", "language", "audio", "split", "model", "train"}
 
 
+@as_stage("config.yaml", "*.ckpt", "tensorboard/*")
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
     """Train a student on a corpus.
 
@@ -49,11 +51,13 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     validate_corpus(corpus, config.audio.sample_rate)
     settings = config.model_dump(mode="json", include=_SECTIONS)
     mark = fingerprint("train", settings, hash_tree(in_dir) | _hash_start(config))
-    done = begin_stage("train", in_dir, out_dir, mark)
+    load = functools.cache(functools.partial(_load, corpus, config))
+    done = begin_stage("train", in_dir, out_dir, mark, reads=(Path(config.train.init_from or ""),), check=load)
     if done is not None:
         return done
     _write_config(out_dir, config)
-    start, utterances = _prepare(in_dir, out_dir, config, progress)
+    start, utterances = load()
+    _complete(start, utterances["train"], out_dir, config, progress)
     history = _fit(start, utterances, out_dir, config, progress)
     (out_dir / "completed.ckpt").unlink(missing_ok=True)
     n_frames = sum(utterance.n_frames for utterance in utterances["train"])
@@ -88,23 +92,28 @@ def _write_config(out_dir: Path, config: Config) -> None:
     write_text(out_dir / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 
-def _prepare(
-    in_dir: Path, out_dir: Path, config: Config, progress: Progress
-) -> tuple["Start", dict[str, list["TrainingUtterance"]]]:
-    """Load the start, complete it where it lacks a posterior encoder, and prepare the utterances."""
+def _load(corpus: Corpus, config: Config) -> tuple["Start", dict[str, list["TrainingUtterance"]]]:
+    """Load the start, and prepare the utterances for its symbols."""
     import torch
 
-    from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
-    from ttsd.training.completion import complete_posterior_encoder, speak_targets
     from ttsd.training.datamodule import select_utterances
     from ttsd.training.start import load_start
 
     torch.manual_seed(derive_seed(config.seed, "start"))
     start = load_start(config)
-    corpus = read_corpus(in_dir)
     utterances = {name: select_utterances(corpus, name, config, start.symbols) for name in ("train", "val")}
     if not utterances["train"]:
-        raise CorpusError(f"{in_dir}: no utterance is in the train split; add data or lower split.test_fraction")
+        raise CorpusError(f"{corpus.root}: no utterance is in the train split; add data or lower split.test_fraction")
+    return start, utterances
+
+
+def _complete(
+    start: "Start", utterances: list["TrainingUtterance"], out_dir: Path, config: Config, progress: Progress
+) -> None:
+    """Keep the starting voice, and give the start a posterior encoder where it lacks one."""
+    from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
+    from ttsd.training.completion import complete_posterior_encoder, speak_targets
+
     if start.voice is not None:
         save_checkpoint(out_dir / "start.ckpt", start.voice_config, start.symbols, start.voice.state_dict())
     completion = config.train.completion
@@ -116,12 +125,11 @@ def _prepare(
             encoder.load_state_dict(read_checkpoint(kept)["voice"])
         else:
             rng = random.Random(derive_seed(config.seed, "completion"))
-            chosen = rng.sample(utterances["train"], min(completion.n_utterances, len(utterances["train"])))
+            chosen = rng.sample(utterances, min(completion.n_utterances, len(utterances)))
             sentences = [utterance.symbol_ids for utterance in chosen]
             targets = speak_targets(start.voice, sentences, config.audio, config.seed, progress)
             complete_posterior_encoder(start.student, targets, completion, config.seed, progress)
             save_checkpoint(kept, config, start.symbols, encoder.state_dict())
-    return start, utterances
 
 
 def _fit(
