@@ -61,6 +61,11 @@ def _nothing(path):
     del path
 
 
+def _cut_off(path):
+    soundfile.write(path, sine(duration_s=0.1), 16000, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[:-100])
+
+
 def _no_numbers(path):
     soundfile.write(path, np.array([0, np.nan], dtype=np.float32), 16000, subtype="FLOAT")
 
@@ -72,6 +77,7 @@ def _no_numbers(path):
         (lambda path: path.write_bytes(b""), "not a readable WAV"),
         (lambda path: path.write_bytes(b"RIFF\0\0\0\0WAVE" + b"?" * 20), "not a readable WAV"),
         (lambda path: path.write_text("<html>"), "not a readable WAV"),
+        (_cut_off, "cut off, 100 bytes of its sound are missing"),
         (_no_numbers, "not numbers"),
     ],
 )

@@ -145,6 +145,7 @@ def _spoil(path):
         (_remove, "clip of b is missing"),
         (_spoil, "not a readable WAV"),
         (lambda path: path.write_bytes(b""), "not a readable WAV"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-8]), "clip of b is cut off, 8 bytes"),
         (lambda path: make_clip(path, n_samples=0), "clip of b is empty"),
         (lambda path: make_clip(path, n_channels=2), "b has 2 channels"),
         (lambda path: make_clip(path, sample_rate=44100), "44100 Hz where 16000 Hz is expected"),

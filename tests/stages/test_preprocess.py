@@ -68,6 +68,10 @@ def _truncate(path):
     path.write_bytes(b"RIFF")
 
 
+def _cut_off(path):
+    path.write_bytes(path.read_bytes()[:-4000])
+
+
 def _empty(path):
     soundfile.write(path, np.zeros(0, dtype=np.int16), 16000)
 
@@ -89,6 +93,7 @@ def _no_numbers(path):
     [
         (_remove, "missing_clip"),
         (_truncate, "unreadable_clip"),
+        (_cut_off, "truncated_clip"),
         (_no_numbers, "unreadable_clip"),
         (_empty, "empty_clip"),
         (_silence, "silent_clip"),

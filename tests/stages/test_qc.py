@@ -90,6 +90,7 @@ def _float(path):
     [
         (lambda path: path.unlink(), "missing_clip"),
         (lambda path: path.write_bytes(b"RIFF"), "unreadable_clip"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-4000]), "truncated_clip"),
         (lambda path: soundfile.write(path, np.zeros(0, dtype=np.int16), 22050), "empty_clip"),
         (lambda path: soundfile.write(path, np.zeros(22050, dtype=np.int16), 22050), "too_quiet"),
         (_stereo, "wrong_format"),

@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from ttsd.data.wav_header import missing_bytes
 from ttsd.errors import CorpusError
 from ttsd.utils.files import atomic_path
 
@@ -32,7 +33,7 @@ def read_wav(path: Path) -> tuple[Waveform, int]:
         The waveform, float32 [n_samples], possibly empty, and its sample rate in Hz.
 
     Raises:
-        CorpusError: The file is missing, unreadable, or holds samples that are not numbers.
+        CorpusError: The file is missing, unreadable, cut off, or holds samples that are not numbers.
     """
     if not path.is_file():
         raise CorpusError(f"{path}: no such clip; restore it or delete its row")
@@ -40,6 +41,8 @@ def read_wav(path: Path) -> tuple[Waveform, int]:
         channels, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError):
         raise CorpusError(f"{path}: not a readable WAV; restore it or delete its row") from None
+    if missing := missing_bytes(path):
+        raise CorpusError(f"{path}: cut off, {missing} bytes of its sound are missing; restore it or delete its row")
     if not np.isfinite(channels).all():
         raise CorpusError(f"{path}: holds samples that are not numbers; restore it or delete its row")
     return to_mono(channels), int(sample_rate)

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ttsd.data.wav_header import missing_bytes
 from ttsd.errors import CorpusError
 from ttsd.utils.files import atomic_path, sha256_file, write_text
 
@@ -127,7 +128,7 @@ def validate_corpus(corpus: Corpus, sample_rate: int | None = None) -> int:
         The corpus's sample rate in Hz.
 
     Raises:
-        CorpusError: A clip is missing, unreadable, empty, not mono, or at another sample rate.
+        CorpusError: A clip is missing, unreadable, cut off, empty, not mono, or at another sample rate.
     """
     import soundfile
 
@@ -141,6 +142,11 @@ def validate_corpus(corpus: Corpus, sample_rate: int | None = None) -> int:
             raise CorpusError(
                 f"{path}: the clip of {utterance.id} is not a readable WAV; restore it or delete its row"
             ) from None
+        if missing := missing_bytes(path):
+            raise CorpusError(
+                f"{path}: the clip of {utterance.id} is cut off, {missing} bytes of its sound are missing; "
+                "restore it or delete its row"
+            )
         if info.frames == 0:
             raise CorpusError(f"{path}: the clip of {utterance.id} is empty; restore it or delete its row")
         if info.channels != 1:

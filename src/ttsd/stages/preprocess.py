@@ -12,6 +12,7 @@ from ttsd.data.finish import finish_corpus
 from ttsd.data.phonemes import phonemize
 from ttsd.data.split import split_of
 from ttsd.data.text import normalize_text
+from ttsd.data.wav_header import missing_bytes
 from ttsd.errors import ConfigError, CorpusError, MissingExtraError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.utils.parallel import map_resumable
@@ -130,6 +131,8 @@ def _process_clip(utterance_id: str, corpus: Path, clip: str, out_dir: Path, con
     try:
         source, source_rate = audio.read_wav(corpus / clip)
     except CorpusError:
+        if missing := missing_bytes(corpus / clip):
+            return _reject("truncated_clip", f"{clip}: {missing} bytes are missing")
         return _reject("unreadable_clip", clip)
     if source.size == 0:
         return _reject("empty_clip", clip)

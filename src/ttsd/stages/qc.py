@@ -13,6 +13,7 @@ from ttsd.data.audio import Waveform, read_wav
 from ttsd.data.checks import Clip, judge_clip, measure_clip
 from ttsd.data.corpus import CORPUS_FILES, Corpus, Rejection, Utterance, copy_clip, hash_corpus, read_corpus
 from ttsd.data.finish import finish_corpus
+from ttsd.data.wav_header import missing_bytes
 from ttsd.errors import CorpusError
 from ttsd.metrics.intelligibility import Recognizer, cer, identify_recognizer
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
@@ -108,6 +109,8 @@ def _check(
         info = soundfile.info(path)
         wav, _ = read_wav(path)
     except (CorpusError, soundfile.SoundFileError, OSError):
+        if missing := missing_bytes(path):
+            return _reject("truncated_clip", f"{name}: {missing} bytes are missing")
         return _reject("unreadable_clip", name)
     form = (info.samplerate, info.channels, info.format, info.subtype)
     if form != (sample_rate, 1, "WAV", "PCM_16"):
