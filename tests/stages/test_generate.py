@@ -121,3 +121,19 @@ def test_wrong_input_is_one_clear_error_and_leaves_nothing_behind(tmp_path):
             load_config(None, ["generate.teacher=piper", "generate.piper.voice=none.onnx"]),
         )
     assert not (tmp_path / "raw").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("```python\nprint(1)\n```\n", r"rejected\.csv: generate dropped every one of 1 utterances \(1 code\)"),
+        ("", "generate found no utterance in its input"),
+    ],
+)
+def test_guides_with_nothing_to_read_end_in_one_line_and_block_nothing(tmp_path, text, words):
+    (tmp_path / "guides").mkdir()
+    (tmp_path / "guides" / "a.md").write_text(text)
+    with pytest.raises(StageError, match=words):
+        generate.run(tmp_path / "guides", tmp_path / "raw", config())
+    (tmp_path / "guides" / "a.md").write_text(TEXT)
+    assert generate.run(tmp_path / "guides", tmp_path / "raw", config()).n_out == 1

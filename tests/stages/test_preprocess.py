@@ -10,7 +10,7 @@ from ttsd.data.audio import find_sound, measure_loudness, read_wav
 from ttsd.data.corpus import read_corpus, read_rejections
 from ttsd.data.phonemes import phonemize
 from ttsd.data.split import split_of
-from ttsd.errors import ConfigError, CorpusError
+from ttsd.errors import ConfigError, CorpusError, StageError
 from ttsd.stages import preprocess
 
 
@@ -179,3 +179,18 @@ def test_wrong_input_is_one_clear_error(copied, tmp_path):
     with pytest.raises(ConfigError, match="espeak-ng cannot use the voice"):
         preprocess.run(copied, tmp_path / "out", config("language=en-xx"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_corpus_without_one_usable_clip_ends_in_one_line_and_blocks_nothing(copied, raw_corpus, tmp_path):
+    clips = sorted((copied / "wavs").iterdir())
+    for clip in clips:
+        clip.unlink()
+    for _ in range(2):
+        with pytest.raises(StageError, match=r"rejected\.csv: preprocess dropped every one of 3 .*3 missing_clip"):
+            preprocess.run(copied, tmp_path / "out", config())
+        assert [r.reason for r in read_rejections(tmp_path / "out")] == ["missing_clip"] * 3
+        assert not (tmp_path / "out" / "report.json").exists()
+    for clip in clips:
+        shutil.copy(raw_corpus / "wavs" / clip.name, clip)
+    assert preprocess.run(copied, tmp_path / "out", config()).n_out == 3
+    assert not (tmp_path / "out" / "rejected.csv").exists()

@@ -6,7 +6,7 @@ import soundfile
 
 from ttsd.config import load_config
 from ttsd.data.corpus import read_corpus, read_rejections
-from ttsd.errors import ConfigError
+from ttsd.errors import ConfigError, StageError
 from ttsd.stages import qc
 
 
@@ -133,3 +133,10 @@ def test_a_model_that_is_not_here_is_a_setting_to_mend(copied, tmp_path):
     with pytest.raises(ConfigError, match=r"asr.model"):
         qc.run(copied, tmp_path / "out", config("asr.model=nowhere-at-all"))
     assert not (tmp_path / "out").exists()
+
+
+def test_settings_that_no_clip_meets_end_in_one_line_and_block_nothing(copied, tmp_path):
+    with pytest.raises(StageError, match=r"rejected\.csv: qc dropped every one of 4 utterances \(4 too_short\)"):
+        qc.run(copied, tmp_path / "out", config("qc.max_cer=null", "qc.min_duration_s=14"))
+    assert len(read_rejections(tmp_path / "out")) == 4
+    assert qc.run(copied, tmp_path / "out", config("qc.max_cer=null")).n_out == 4

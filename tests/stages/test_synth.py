@@ -73,3 +73,9 @@ def test_nothing_to_say_and_no_voice_end_in_one_line(config: Config, tmp_path: P
         synth.speak_to_file("Rain.", tmp_path / "a.wav", Config())
     with pytest.raises(CheckpointError, match=r"gone\.ckpt"):
         synth.speak_to_file("Rain.", tmp_path / "a.wav", load_config(None, [f"synth.ckpt={tmp_path / 'gone.ckpt'}"]))
+
+
+def test_lines_without_a_word_end_in_one_line_that_names_the_reasons(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("***\n!\n")
+    with pytest.raises(StageError, match=r"rejected\.csv: synth dropped every one of 2 .*2 nothing_to_say"):
+        synth.run(tmp_path / "lines.txt", tmp_path / "out", config)

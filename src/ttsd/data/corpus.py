@@ -189,10 +189,16 @@ def write_corpus(root: Path, utterances: Iterable[Utterance], rejections: Sequen
     details = [_dump(utterance) + "\n" for utterance in utterances]
     write_text(root / DETAILS_NAME, "".join(details))
     if rejections:
-        rows = [f"{r.id}|{r.reason}|{clean_text(r.value)}\n" for r in rejections]
-        write_text(root / REJECTED_NAME, "".join(rows))
+        write_rejections(root, rejections)
     write_text(root / METADATA_NAME, "".join(lines))
     return Corpus(root, utterances, "ttsd", {u.id: f"{WAVS_NAME}/{u.id}.wav" for u in utterances})
+
+
+def write_rejections(root: Path, rejections: Iterable[Rejection]) -> Path:
+    """Write `rejected.csv` and return its path."""
+    rows = [f"{r.id}|{r.reason}|{clean_text(r.value)}\n" for r in rejections]
+    write_text(root / REJECTED_NAME, "".join(rows))
+    return root / REJECTED_NAME
 
 
 def read_rejections(root: Path) -> tuple[Rejection, ...]:

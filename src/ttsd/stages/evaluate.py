@@ -134,6 +134,8 @@ def evaluate_speakers(
     )
     if not sentences:
         name, reason, value = dropped[0]
+        # Nothing was made, so the directory is free for the mended command.
+        clear_partial(out_dir)
         raise EvaluationError(f"{corpus.root}: no utterance can be evaluated; the first is {name}: {reason} ({value})")
     speakers = {name: load() for name, load in loaders.items()}
     texts = [sentence.transcript for sentence in sentences[: config.evaluate.speed_sentences]]
