@@ -299,6 +299,32 @@ def test_a_bug_keeps_its_traceback(place: Path) -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
+LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_disk_that_takes_no_more_is_told_in_one_line(n_workers: int, tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output/light.md").write_text(GUIDE)
+    (tmp_path / "file").touch()
+    command = ("generate", "output", "raw", "--teacher", "pico", "--set", f"n_workers={n_workers}")
+    # Limits are inherited by the worker processes.
+    done = ttsd(*command, cwd=tmp_path, before=LIMITED)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert ".wav: cannot be written (File too large)" in done.stderr.splitlines()[-1]
+    line = mistake(ttsd("generate", "output", "file/raw", "--teacher", "pico", cwd=tmp_path))
+    assert "file/raw" in line
+    assert "a file stands where" in line
+
+
+def test_a_full_disk_behind_standard_output_or_a_library_is_told_in_one_line(place: Path) -> None:
+    full = FAKE_STAGE.replace("NAME", "qc").replace('progress(0, 2, "work")', 'raise OSError(28, "No space left")')
+    assert "free some space" in mistake(ttsd("qc", cwd=place, before=full))
+    bug = FAKE_STAGE.replace("NAME", "qc").replace('progress(0, 2, "work")', 'open("nowhere")')
+    assert "Traceback" in ttsd("qc", cwd=place, before=bug).stderr
+
+
 def test_ctrl_c_ends_in_one_line(place: Path) -> None:
     interrupted = FAKE_STAGE.replace("NAME", "qc").replace('progress(0, 2, "work")', "raise KeyboardInterrupt")
     done = ttsd("qc", cwd=place, before=interrupted)

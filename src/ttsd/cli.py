@@ -236,6 +236,14 @@ def main() -> None:
     except TtsdError as error:
         print(f"ttsd: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        from ttsd.utils.files import explain_write, is_disk_error
+
+        if not is_disk_error(error):
+            raise
+        # What libraries write by themselves, such as TensorBoard's events, and a redirected standard output.
+        print(f"ttsd: {explain_write(Path(error.filename or 'the output'), error)}", file=sys.stderr)
+        sys.exit(1)
     except SystemExit as stop:
         if stop.code == 130:
             print("ttsd: interrupted; run the same command again to go on", file=sys.stderr)

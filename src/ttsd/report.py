@@ -287,7 +287,7 @@ def _read_mark(out_dir: Path) -> tuple[str, str] | None:
     try:
         mark = json.loads((out_dir / STAGE_NAME).read_text(encoding="utf-8"))
         return str(mark["stage"]), str(mark["fingerprint"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError):
         raise StageError(f"{out_dir / STAGE_NAME}: damaged; remove {out_dir} and run the stage again") from None

@@ -3,6 +3,7 @@
 A waveform is float32 [n_samples] in [-1, 1].
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,11 @@ def write_wav(path: Path, wav: Waveform, sample_rate: int) -> None:
         raise CorpusError(f"{path}: holds samples outside [-1, 1] or that are not numbers; turn the waveform down")
     levels = np.rint(wav.astype(np.float64) * FULL_SCALE)
     pcm = np.clip(levels, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    # Through memory: libsndfile does not say that a disk is full.
+    buffer = io.BytesIO()
+    soundfile.write(buffer, pcm, sample_rate, subtype="PCM_16", format="WAV")
     with atomic_path(path) as temporary:
-        soundfile.write(temporary, pcm, sample_rate, subtype="PCM_16", format="WAV")
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def to_mono(channels: NDArray[np.float32]) -> Waveform:

@@ -1,6 +1,7 @@
 """Files that are whole or absent: written under a temporary name, flushed, then renamed."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -8,6 +9,29 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from ttsd.errors import StageError
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_CURES = {
+    **dict.fromkeys(_NO_ROOM, "free some space and run the same command again to go on"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "make it writable or name another output"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a file stands where a directory is needed; name another output"),
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f) and run the same command again to go on",
+    errno.EISDIR: "a directory stands there; name another output",
+    errno.ENAMETOOLONG: "name a shorter output",
+}
+
+
+def explain_write(path: Path, error: OSError) -> StageError:
+    """Return what to tell a user whose disk does not take a file."""
+    cure = _CURES.get(error.errno or 0, "check the disk and run the same command again to go on")
+    return StageError(f"{path}: cannot be written ({error.strerror or error}); {cure}")
+
+
+def is_disk_error(error: OSError) -> bool:
+    """Tell whether it is the disk that refused, full or read-only, and not the program that asked for a wrong file."""
+    return error.errno in (*_NO_ROOM, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -17,10 +41,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Args:
         path: The file to write; its folder is made where it is missing. The temporary name keeps the suffix, for
             writers that choose a format by it.
+
+    Raises:
+        StageError: The folder cannot be made, or the disk is full or read-only.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}")
-    os.close(handle)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}")
+        os.close(handle)
+    except OSError as error:
+        raise explain_write(path, error) from None
     temporary = Path(name)
     try:
         yield temporary
@@ -31,8 +61,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+    except OSError as error:
+        # A block may read other files: what is wrong with those is not ours to explain.
+        if is_disk_error(error) or error.filename == name:
+            raise explain_write(path, error) from None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        # On a disk that has become read-only this fails as well, and would hide the reason.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
