@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -156,3 +157,33 @@ def test_no_worker_outlives_a_stopped_run(number: signal.Signals, tmp_path: Path
     while any(map(is_alive, workers)):
         assert time.monotonic() < deadline, "a worker is still there"
         time.sleep(0.05)
+
+
+START = """
+import os, signal, sys
+from pathlib import Path
+import tests.utils.test_parallel as module
+signal.signal(signal.SIGINT, signal.default_int_handler)
+module.interrupt_at_start(sys.argv[1])
+"""
+
+
+def interrupt_at_start(out_dir: str) -> None:
+    """Run by the child process below: Ctrl-C comes while the workers are still importing."""
+
+    def progress(done: int, _total: int, _note: str) -> None:
+        if done == 0:
+            threading.Timer(0.05, os.killpg, (os.getpgrp(), signal.SIGINT)).start()
+
+    try:
+        map_resumable(square, ITEMS, Path(out_dir), n_workers=2, progress=progress, note="square")
+        time.sleep(10)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def test_ctrl_c_while_the_workers_start_is_answered_by_the_parent_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", START, str(tmp_path)]
+    child = subprocess.run(command, cwd=ROOT, start_new_session=True, capture_output=True, timeout=60, check=False)
+    assert child.returncode == 130
+    assert child.stderr == b""

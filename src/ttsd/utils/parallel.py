@@ -1,5 +1,6 @@
 """Work per utterance: over processes, resumable, and with the same result whatever the number of workers."""
 
+import contextlib
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -7,7 +8,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -95,7 +96,8 @@ def _map_processes(
     start = (initializer, initargs)
     pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker, initargs=start)
     try:
-        futures: dict[Future[Any], str] = {pool.submit(_call, work, item): key for key, item in todo}
+        with _interrupts_held():
+            futures: dict[Future[Any], str] = {pool.submit(_call, work, item): key for key, item in todo}
         for future in as_completed(futures):
             keep(futures[future], future.result())
     except BrokenProcessPool:
@@ -105,6 +107,17 @@ def _map_processes(
     finally:
         # Not `with`: that would wait for every item still queued.
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    # Submitting starts the workers, and they inherit what is held: Ctrl-C cannot reach one that is still importing, and
+    # has not come to ignore it. This process answers it once all are started.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 _start_error: TtsdError | None = None
