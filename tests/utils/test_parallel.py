@@ -164,16 +164,17 @@ import os, signal, sys
 from pathlib import Path
 import tests.utils.test_parallel as module
 signal.signal(signal.SIGINT, signal.default_int_handler)
-module.interrupt_at_start(sys.argv[1])
+module.interrupt_at_start(sys.argv[1], *map(float, sys.argv[2:]))
 """
 
 
-def interrupt_at_start(out_dir: str) -> None:
-    """Run by the child process below: Ctrl-C comes while the workers are still importing."""
+def interrupt_at_start(out_dir: str, *delays_s: float) -> None:
+    """Run by the child process below: Ctrl-C comes, once or more, while the workers are still importing."""
 
     def progress(done: int, _total: int, _note: str) -> None:
         if done == 0:
-            threading.Timer(0.05, os.killpg, (os.getpgrp(), signal.SIGINT)).start()
+            for delay_s in delays_s:
+                threading.Timer(delay_s, os.killpg, (os.getpgrp(), signal.SIGINT)).start()
 
     try:
         map_resumable(square, ITEMS, Path(out_dir), n_workers=2, progress=progress, note="square")
@@ -182,8 +183,11 @@ def interrupt_at_start(out_dir: str) -> None:
         sys.exit(130)
 
 
-def test_ctrl_c_while_the_workers_start_is_answered_by_the_parent_alone(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", START, str(tmp_path)]
+@pytest.mark.parametrize("delays_s", [("0.05",), ("0.05", "0.2")])
+def test_ctrl_c_while_the_workers_start_is_answered_by_the_parent_alone(
+    delays_s: tuple[str, ...], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", START, str(tmp_path), *delays_s]
     child = subprocess.run(command, cwd=ROOT, start_new_session=True, capture_output=True, timeout=60, check=False)
     assert child.returncode == 130
     assert child.stderr == b""

@@ -105,8 +105,10 @@ def _map_processes(
             "a worker process died, perhaps for want of memory; run again with fewer: --set n_workers=1"
         ) from None
     finally:
-        # Not `with`: that would wait for every item still queued.
-        pool.shutdown(cancel_futures=True)
+        # Not `with`: that would wait for every item still queued. A second Ctrl-C in the middle of it would leave the
+        # pool waiting for ever.
+        with _interrupts_held():
+            pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
