@@ -8,13 +8,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ttsd.errors import TtsdError
 from ttsd.report import Progress, StageReport
+from ttsd.tables import Table, report_tables
 
 SECONDS_BETWEEN_LINES = 5.0
-Table = tuple[list[str], list[list[str]]]
 
 
 @contextlib.contextmanager
@@ -97,14 +96,11 @@ def print_report(report: StageReport, out_dir: Path, as_json: bool) -> None:
     if as_json:
         _print(json.dumps(report.model_dump(mode="json"), ensure_ascii=False, indent=2))
         return
-    tables = report_tables(report)
-    _print_tables([(report.stage, tables[0]), *(("", table) for table in tables[1:])])
     speed = out_dir / "speed.json"
-    if report.stage == "evaluate" and speed.is_file():
-        # Timings are in a file of their own: two runs never share them, and a report must not differ.
-        timings = json.loads(speed.read_text(encoding="utf-8"))
-        rows = [[name, f"{run['rtf']:.3g}", str(run["n_threads"])] for name, runs in timings.items() for run in runs]
-        _print_tables([("", (["real-time factor", "rtf", "threads"], rows))])
+    # Timings are in a file of their own: two runs never share them, and a report must not differ.
+    timings = json.loads(speed.read_text(encoding="utf-8")) if report.stage == "evaluate" and speed.is_file() else {}
+    tables = report_tables(report, timings)
+    _print_tables([(report.stage, tables[0]), *(("", table) for table in tables[1:])])
     page = out_dir / "report.html"
     _print(f"{report.stage}: {page if page.is_file() else out_dir}")
 
@@ -115,48 +111,6 @@ def print_clip(path: Path, duration_s: float, as_json: bool) -> None:
     _print(json.dumps(fact, ensure_ascii=False) if as_json else f"synth: {path}, {duration_s:.1f} s")
 
 
-def report_tables(report: StageReport) -> list[Table]:
-    """Return a report as tables of text: the counts and single facts first, then every table among its details.
-
-    Returns:
-        Header and rows of each table.
-    """
-    facts = [["in", str(report.n_in)], ["out", str(report.n_out)]]
-    facts += [[f"dropped: {reason}", str(count)] for reason, count in report.dropped.items()]
-    facts += [[f"unmeasured: {figure}", str(count)] for figure, count in report.unmeasured.items()]
-    if report.duration_s:
-        facts.append(["speech", f"{report.duration_s / 60:.1f} min"])
-    tables: list[Table] = [(["", ""], facts)]
-    _collect(report.details, "", facts, tables)
-    return tables
-
-
-def _collect(node: dict[str, Any], prefix: str, facts: list[list[str]], tables: list[Table]) -> None:
-    for key, value in node.items():
-        if isinstance(value, dict) and len(value) > 1 and all(_is_row(row) for row in value.values()):
-            columns = list(dict.fromkeys(name for row in value.values() for name in row))
-            rows = [[name, *(_show(row.get(column, "")) for column in columns)] for name, row in value.items()]
-            tables.append(([prefix + key, *columns], rows))
-        elif isinstance(value, dict):
-            _collect(value, f"{prefix}{key}.", facts, tables)
-        elif not isinstance(value, list):
-            facts.append([prefix + key, _show(value)])
-        elif value and len(value) <= 8 and not any(isinstance(part, dict | list) for part in value):
-            facts.append([prefix + key, ", ".join(map(_show, value))])
-
-
-def _is_row(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and not any(isinstance(cell, dict) for cell in value.values())
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, list):
-        return " … ".join(map(_show, value))
-    if value is None:
-        return "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _print_tables(tables: list[tuple[str, Table]]) -> None:
     if sys.stdout.isatty():
         from rich.box import SIMPLE
@@ -165,12 +119,26 @@ def _print_tables(tables: list[tuple[str, Table]]) -> None:
         from rich.table import Table as RichTable
 
         for title, (header, rows) in tables:
-            drawn = RichTable(box=SIMPLE, show_header=any(header), title=title or None, title_justify="left")
+            named = any(header)
+            drawn = RichTable(
+                box=SIMPLE,
+                show_header=named,
+                show_edge=False,
+                pad_edge=False,
+                padding=(0, 1, 0, 0),
+                title_justify="left",
+            )
+            drawn.title = title or None
             for index, name in enumerate(header):
-                drawn.add_column(name, justify="right" if index and len(header) > 2 else "left")
+                words = any(character.isalpha() for row in rows for character in row[index])
+                # Where a terminal is narrow, the last column alone is broken into lines: it holds what has words.
+                drawn.add_column(
+                    name, justify="left" if words or not named else "right", no_wrap=index < len(header) - 1
+                )
             for row in rows:
                 drawn.add_row(*map(escape, row))
             Console().print(drawn)
+            _print("")
         return
     for title, (header, rows) in tables:
         lines = [header, *rows] if any(header) else rows

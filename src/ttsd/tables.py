@@ -1,0 +1,125 @@
+"""A stage's report as tables of text, for a reader of the terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ttsd.report import StageReport
+
+Table = tuple[list[str], list[list[str]]]
+"""Header and rows."""
+Timings = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Real-time factors by voice, as `evaluate` writes them beside its report."""
+
+# Key of a metric, its name with the unit, and how `web.report` writes its figures.
+_METRICS = (
+    ("wer", "WER %", "percent"),
+    ("cer", "CER %", "percent"),
+    ("similarity", "similarity", "cosine"),
+    ("mcd_db", "MCD dB", "db"),
+    ("duration_ratio", "length ratio", "ratio"),
+)
+_VOICES = ("teacher", "student", "start")
+
+
+def report_tables(report: StageReport, timings: Timings | None = None) -> list[Table]:
+    """Return a report as tables of text: the counts and single facts first, then every table among its details.
+
+    Args:
+        report: What the stage did.
+        timings: Of an evaluation: real-time factors by voice.
+
+    Returns:
+        Header and rows of each table.
+    """
+    facts = [["in", str(report.n_in)], ["out", str(report.n_out)]]
+    facts += [[f"dropped: {reason}", str(count)] for reason, count in report.dropped.items()]
+    facts += [[f"unmeasured: {figure}", str(count)] for figure, count in report.unmeasured.items()]
+    if report.duration_s:
+        facts.append(["speech", f"{report.duration_s / 60:.1f} min"])
+    tables: list[Table] = [(["", ""], facts)]
+    details = report.details
+    if "gap_closed" in details.get("metrics", {}):
+        # Where the figures come from, and every sentence, are for report.json and the page.
+        facts += [["note", note] for note in details["notes"]]
+        return [*tables, *_evaluation_tables(details["metrics"], timings or {}, facts)]
+    _collect({key: value for key, value in details.items() if key != "parts"}, "", facts, tables)
+    if details.get("parts"):
+        tables.append(_parts_table(details["parts"]))
+    return tables
+
+
+def _evaluation_tables(metrics: Mapping[str, Any], timings: Timings, facts: list[list[str]]) -> list[Table]:
+    from ttsd.web.report import NOTHING, write_count, write_figure
+
+    # A voice that there is not, such as a start, is a column of dashes: left out.
+    voices = [name for name in _VOICES if any(metrics[key][name] is not None for key, *_ in _METRICS)]
+    rows = []
+    for key, name, kind in _METRICS:
+        metric = metrics[key]
+        figures = [write_figure(metric[voice], kind, bare=True) for voice in voices]
+        delta, lo, hi = (write_figure(metric[bound], kind, signed=True, bare=True) for bound in ("delta", "lo", "hi"))
+        interval = "" if metric["lo"] is None else f"{lo}…{hi}"
+        rows.append([name, *figures, delta, interval, metric["verdict"]])
+    gap = metrics["gap_closed"]
+    if gap["value"] is not None:
+        bounds = "" if gap["lo"] is None else "…".join(write_figure(gap[b], "percent", bare=True) for b in ("lo", "hi"))
+        share = write_figure(gap["value"], "percent", bare=True)
+        rows.append(["gap closed %", *(share if voice == "student" else "" for voice in voices), "", bounds, ""])
+    tables: list[Table] = [_align(["metric", *voices, "delta", "95 % interval", "verdict"], rows, n_text=1)]
+    sizes = []
+    for voice in voices:
+        n_parameters, n_bytes = metrics["parameters"][voice], metrics["size_bytes"][voice]
+        if n_parameters is not None:
+            size = NOTHING if n_bytes is None else f"{n_bytes / 1e6:.1f}"
+            by_threads = {run["n_threads"]: f"{run['rtf']:.3g}" for run in timings.get(voice, ())}
+            sizes.append((voice, [write_count(n_parameters), size], by_threads))
+    threads = sorted({n for _, _, by_threads in sizes for n in by_threads})
+    header = ["voice", "parameters", "MB", *(f"RTF, {n} thread{'s' if n > 1 else ''}" for n in threads)]
+    tables.append(_align(header, [[name, *size, *(by.get(n, NOTHING) for n in threads)] for name, size, by in sizes]))
+    facts.append(["sentences", str(max(metrics[key]["n"] for key, *_ in _METRICS))])
+    return tables
+
+
+def _parts_table(parts: Sequence[Mapping[str, Any]]) -> Table:
+    counts = ("n_loaded", "n_new", "n_skipped")
+    rows = [[str(part["part"]), *(str(part[count]) for count in counts), str(part.get("why", ""))] for part in parts]
+    header = ["part", *(count.removeprefix("n_") for count in counts), "why"]
+    if not any(row[-1] for row in rows):
+        return _align(header[:-1], [row[:-1] for row in rows])
+    return _align(header, rows, n_text=1)
+
+
+def _align(header: list[str], rows: list[list[str]], n_text: int = 0) -> Table:
+    """Set the figures to the right; the first column and the last `n_text` ones are text."""
+    columns = list(zip(header, *rows, strict=True))
+    for index in range(1, len(columns) - n_text):
+        width = max(map(len, columns[index]))
+        columns[index] = tuple(cell.rjust(width) for cell in columns[index])
+    lines = [list(line) for line in zip(*columns, strict=True)]
+    return lines[0], lines[1:]
+
+
+def _collect(node: dict[str, Any], prefix: str, facts: list[list[str]], tables: list[Table]) -> None:
+    for key, value in node.items():
+        if isinstance(value, dict) and len(value) > 1 and all(_is_row(row) for row in value.values()):
+            columns = list(dict.fromkeys(name for row in value.values() for name in row))
+            rows = [[name, *(_show(row.get(column, "")) for column in columns)] for name, row in value.items()]
+            tables.append(([prefix + key, *columns], rows))
+        elif isinstance(value, dict):
+            _collect(value, f"{prefix}{key}.", facts, tables)
+        elif not isinstance(value, list):
+            facts.append([prefix + key, _show(value)])
+        elif value and len(value) <= 8 and not any(isinstance(part, dict | list) for part in value):
+            facts.append([prefix + key, ", ".join(map(_show, value))])
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and not any(isinstance(cell, dict) for cell in value.values())
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list):
+        return " … ".join(map(_show, value))
+    if value is None:
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
