@@ -118,7 +118,7 @@ class VerbatimConfig(Settings):
     min_chars: Annotated[int, Field(ge=1)] = 12
     """Shorter sentences are joined to their neighbour in the same section."""
     scripts: tuple[str, ...] = ("LATIN", "GREEK")
-    """Scripts the teacher reads, by the first word of Unicode's names; a sentence in another is left out."""
+    """Scripts that are read, by the first word of Unicode's names; `generate` and `synth` leave out others."""
 
 
 class GenerateConfig(Settings):

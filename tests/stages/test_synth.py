@@ -79,3 +79,25 @@ def test_lines_without_a_word_end_in_one_line_that_names_the_reasons(config: Con
     (tmp_path / "lines.txt").write_text("***\n!\n")
     with pytest.raises(StageError, match=r"rejected\.csv: synth dropped every one of 2 .*2 nothing_to_say"):
         synth.run(tmp_path / "lines.txt", tmp_path / "out", config)
+
+
+@pytest.mark.parametrize(
+    ("text", "script"), [("Rain falls. Привет, мир.", "CYRILLIC"), ("你好，世界", "CJK"), ("שלום", "HEBREW")]
+)
+def test_a_text_in_a_script_the_student_does_not_read_is_refused(
+    text: str, script: str, config: Config, tmp_path: Path
+) -> None:
+    with pytest.raises(StageError, match=rf"script {script}.*reads LATIN, GREEK.*scripts=\[LATIN, GREEK, {script}\]"):
+        synth.speak_to_file(text, tmp_path / "a.wav", config)
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_lines_in_another_script_are_rejected_and_the_rest_is_spoken(config: Config, tmp_path: Path) -> None:
+    lines = tmp_path / "lines.txt"
+    # Greek letters, accents and units are read as they always were.
+    lines.write_text("Rain falls.\nПривет, мир.\nThe angle α is 5 µm wide in Besançon.\n", encoding="utf-8")
+    report = synth.run(lines, tmp_path / "spoken", config)
+    assert (report.n_out, report.dropped) == (2, {"foreign_script": 1})
+    assert [(r.id, r.value) for r in read_rejections(tmp_path / "spoken")] == [("0002", "П is CYRILLIC")]
+    allowed = load_config(None, [f"synth.ckpt={config.synth.ckpt}", "generate.verbatim.scripts=[CYRILLIC]"])
+    assert synth.run(lines, tmp_path / "all", allowed).dropped.get("foreign_script") is None

@@ -11,6 +11,7 @@ from ttsd.config import Config
 from ttsd.data.audio import write_wav
 from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, check_id, clean_text
 from ttsd.data.finish import finish_corpus
+from ttsd.data.scripts import foreign_letter, script_of
 from ttsd.data.sentences import cut_clauses, split_sentences
 from ttsd.data.text import normalize_text
 from ttsd.errors import CheckpointError, StageError, TtsdError
@@ -35,7 +36,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     Args:
         in_dir: A UTF-8 text file; blank lines are passed over.
         out_dir: The corpus.
-        config: Reads `seed`, `speaker`, `n_workers` and `synth`.
+        config: Reads `seed`, `speaker`, `n_workers`, `generate.verbatim.scripts` and `synth`.
         progress: Told how many lines are spoken.
 
     Raises:
@@ -46,6 +47,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     ckpt = _checkpoint(config)
     settings = config.model_dump(mode="json", include={"seed", "speaker", "synth"})
     settings["synth"].pop("ckpt")
+    settings["scripts"] = list(config.generate.verbatim.scripts)
     mark = fingerprint(NAME, settings, {"lines": sha256_file(in_dir), "checkpoint": sha256_file(ckpt)})
     speaker = check_id(config.speaker or "student", "speaker")
     done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir, ckpt), check=lambda: _load_student(ckpt))
@@ -77,19 +79,26 @@ def speak_to_file(text: str, out_path: Path, config: Config) -> float:
     Args:
         text: What to say; it is split into sentences with `synth.pause_ms` of silence between them.
         out_path: The WAV file to write.
-        config: Reads `seed` and `synth`.
+        config: Reads `seed`, `generate.verbatim.scripts` and `synth`.
 
     Returns:
         The length of the speech in seconds.
 
     Raises:
-        StageError: There is nothing to say in the text.
+        StageError: There is nothing to say in the text, or a letter of a script that the student does not read.
         CheckpointError: The checkpoint is missing or not one of ours.
     """
     pieces = _pieces(text)
     if not pieces:
         raise StageError("the text holds nothing to say; give a text with words")
     student = _load_student(_checkpoint(config))
+    scripts = _scripts(student, config)
+    if letter := foreign_letter(" ".join(pieces), scripts):
+        known = ", ".join(scripts)
+        raise StageError(
+            f"the text holds the letter {letter} of the script {script_of(letter)}, and the student reads {known}; "
+            f"write it in those, or name the script: --set 'generate.verbatim.scripts=[{known}, {script_of(letter)}]'"
+        )
     wav = _join(
         [_speak_piece(student, piece, config, n) for n, piece in enumerate(pieces)], student.sample_rate, config
     )
@@ -131,6 +140,8 @@ def _speak(item: tuple[Utterance, Path, Config]) -> dict[str, Any]:
     pieces = _pieces(utterance.transcript)
     if not pieces:
         return {"rejected": ["nothing_to_say", utterance.transcript]}
+    if letter := foreign_letter(" ".join(pieces), _scripts(student, config)):
+        return {"rejected": ["foreign_script", f"{letter} is {script_of(letter)}"]}
     try:
         clips = [_speak_piece(student, piece, config, utterance.id, n) for n, piece in enumerate(pieces)]
     except TtsdError as error:
@@ -138,6 +149,12 @@ def _speak(item: tuple[Utterance, Path, Config]) -> dict[str, Any]:
     wav = _join(clips, student.sample_rate, config)
     write_wav(out_dir / WAVS_NAME / f"{utterance.id}.wav", wav, student.sample_rate)
     return {"normalized_transcript": " ".join(pieces), "duration_s": len(wav) / student.sample_rate}
+
+
+def _scripts(student: "Student", config: Config) -> tuple[str, ...]:
+    # Those it was trained with, and those that the caller says it reads besides.
+    theirs = student.config.generate.verbatim.scripts
+    return tuple(dict.fromkeys((*theirs, *config.generate.verbatim.scripts)))
 
 
 def _speak_piece(student: "Student", piece: str, config: Config, *place: str | int) -> NDArray[np.float32]:

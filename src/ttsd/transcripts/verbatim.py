@@ -1,6 +1,5 @@
 """The local writer of transcripts: a guide's own sentences, word for word."""
 
-import functools
 import hashlib
 import re
 import unicodedata
@@ -11,6 +10,7 @@ from typing import Any
 
 from ttsd.config import VerbatimConfig
 from ttsd.data.corpus import Utterance, clean_text
+from ttsd.data.scripts import foreign_letter
 from ttsd.data.sentences import cut_clauses, split_sentences
 from ttsd.transcripts.inline import HOLES
 from ttsd.transcripts.markdown import Block, Guide
@@ -124,14 +124,9 @@ def _reason_against(text: str, scripts: tuple[str, ...]) -> str | None:
     for character in text:
         if character in HOLES:
             return HOLES[character]
-        if character.isalpha() and _script(character) not in scripts:
+        if foreign_letter(character, scripts):
             return "foreign_script"
     return None if any(character.isalnum() for character in text) else "no_words"
-
-
-@functools.cache
-def _script(letter: str) -> str:
-    return unicodedata.name(letter, "UNNAMED").split(" ", 1)[0]
 
 
 def _joined(sentences: list[_Sentence], config: VerbatimConfig) -> list[_Sentence]:
