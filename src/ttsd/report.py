@@ -8,6 +8,7 @@ directory without either belongs to somebody else and is left alone.
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from ttsd import __version__
 from ttsd.config import Config
 from ttsd.errors import StageError
 from ttsd.utils.files import sha256_file, sha256_json, write_json
+from ttsd.utils.locks import LOCK_NAME, hold_folder
 
 REPORT_NAME = "report.json"
 STAGE_NAME = "stage.json"
@@ -83,6 +85,8 @@ class _Running:
 
     writes: tuple[str, ...] = ()
     overwrite: bool = False
+    held: ExitStack | None = None
+    """Takes the lock on the output directory, and gives it up when the stage ends."""
 
 
 _NOT_RUNNING = _Running()
@@ -90,7 +94,7 @@ _running: ContextVar[_Running] = ContextVar("running", default=_NOT_RUNNING)
 
 
 def as_stage(*writes: str) -> Callable[[Callable[[Path, Path, Config, Progress], StageReport]], Run]:
-    """Make a function a stage: it can then be told to replace earlier output.
+    """Make a function a stage: it can be told to replace earlier output, and has its output directory to itself.
 
     Args:
         writes: The files it writes, as patterns relative to its output directory; `*` stays within a folder. These
@@ -102,11 +106,12 @@ def as_stage(*writes: str) -> Callable[[Callable[[Path, Path, Config, Progress],
         def stage(
             in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress, *, overwrite: bool = False
         ) -> StageReport:
-            token = _running.set(_Running(writes, overwrite))
-            try:
-                return run(in_dir, out_dir, config, progress)
-            finally:
-                _running.reset(token)
+            with ExitStack() as held:
+                token = _running.set(_Running(writes, overwrite, held))
+                try:
+                    return run(in_dir, out_dir, config, progress)
+                finally:
+                    _running.reset(token)
 
         return stage
 
@@ -161,15 +166,20 @@ def begin_stage(
         The report of the finished work, or none where there is work to do (from the start or from where it stopped).
 
     Raises:
-        StageError: `out_dir` is the input, is a file, holds other work, or holds files no stage wrote.
+        StageError: `out_dir` is the input, is a file, holds other work, holds files no stage wrote, or another process
+            writes there.
     """
     running = _running.get()
     if in_dir is not None and in_dir.resolve() == out_dir.resolve():
         raise StageError(f"{out_dir}: {stage} cannot write into the directory it reads; name another output")
     if out_dir.exists() and not out_dir.is_dir():
         raise StageError(f"{out_dir}: a file stands where {stage} would write a directory; name another output")
-    claimed = _read_mark(out_dir)
-    finished = (out_dir / REPORT_NAME).is_file()
+    # Also before the lock: what is finished can be read in a place where nothing can be written.
+    if not running.overwrite and _is_finished(out_dir) and _read_mark(out_dir) == (stage, mark):
+        return load_report(out_dir)
+    if running.held is not None:
+        running.held.enter_context(hold_folder(out_dir))
+    claimed, finished = _read_mark(out_dir), _is_finished(out_dir)
     replace = running.overwrite and (finished or claimed != (stage, mark))
     if claimed is not None and not _holds_work(out_dir):
         replace = True
@@ -229,7 +239,7 @@ def clear_stage(stage: str, in_dir: Path | None, out_dir: Path, reads: Sequence[
 
 
 def _refuse_to_clear(stage: str, in_dir: Path | None, out_dir: Path, reads: Sequence[Path]) -> None:
-    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
+    if not out_dir.exists() or (out_dir.is_dir() and all(map(_is_temporary, out_dir.iterdir()))):
         return
     if in_dir is not None and in_dir.resolve().is_relative_to(out_dir.resolve()):
         raise StageError(f"{out_dir}: {stage} reads from here, so --overwrite leaves it alone; name another output")
@@ -263,12 +273,17 @@ def _refuse_foreign(out_dir: Path) -> None:
         )
 
 
+def _is_finished(out_dir: Path) -> bool:
+    return (out_dir / REPORT_NAME).is_file()
+
+
 def _own_files(out_dir: Path) -> list[Path]:
     patterns = [f"/{pattern}" for pattern in (STAGE_NAME, *_COMMON, *_running.get().writes)]
     return [
         path
         for path in out_dir.rglob("*")
         if (path.is_file() or path.is_symlink())
+        and path.name != LOCK_NAME
         and (_is_temporary(path) or any(map(PurePosixPath("/", path.relative_to(out_dir)).match, patterns)))
     ]
 
@@ -279,8 +294,8 @@ def _holds_work(out_dir: Path) -> bool:
 
 
 def _is_temporary(path: Path) -> bool:
-    # As `utils.files` names what is not whole yet; a kill leaves it behind.
-    return path.name.startswith(".") and ".tmp" in path.suffixes
+    # The lock, and what is not whole yet, as `utils.files` names it; a kill leaves both behind.
+    return path.name == LOCK_NAME or (path.name.startswith(".") and ".tmp" in path.suffixes)
 
 
 def _read_mark(out_dir: Path) -> tuple[str, str] | None:

@@ -261,3 +261,18 @@ def test_overwrite_checks_before_it_removes_and_leaves_other_files(case, finishe
     with pytest.raises(ZeroDivisionError):
         case.run(source, out_dir, case.config(case.changed, "n_workers=1"), lambda *_: 1 / 0, overwrite=True)
     assert set(read_tree(out_dir)) <= {"mine.txt", "stage.json", "config.yaml", "start.ckpt"}
+
+
+def test_a_second_one_at_the_same_time_is_refused_in_one_line(case, source, tmp_path):
+    refusals = []
+
+    def meanwhile(*_):
+        with pytest.raises(StageError, match="another ttsd writes here") as caught:
+            case.run(source, tmp_path / "out", case.config(case.changed), overwrite=True)
+        refusals.append(str(caught.value))
+        raise ZeroDivisionError  # One is enough.
+
+    with pytest.raises(ZeroDivisionError):
+        case.run(source, tmp_path / "out", case.config("n_workers=1"), meanwhile)
+    assert refusals
+    assert not (tmp_path / "out" / ".lock").exists()

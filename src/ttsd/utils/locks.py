@@ -1,0 +1,69 @@
+"""A lock on a folder: for one process at a time, and gone with it, however it ends."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ttsd.errors import StageError
+from ttsd.utils.files import explain_write
+
+LOCK_NAME = ".lock"
+
+
+@contextlib.contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder, and leave nothing there.
+
+    The system drops the lock with the process that holds it; the file that a killed one leaves locks nothing.
+
+    Args:
+        folder: Made where it is missing, and removed again where it was and stays empty.
+
+    Raises:
+        StageError: Another process holds the folder, or it cannot be written.
+    """
+    path = folder / LOCK_NAME
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = _lock(path)
+    except OSError as error:
+        raise explain_write(folder, error) from None
+    try:
+        yield
+    finally:
+        # Before the lock is given up: afterwards the file may be another process's. Neither may hide why a stage ended.
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(handle)
+        if is_new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _lock(path: Path) -> int:
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_the_file(handle, path):
+                return handle
+        except BlockingIOError:
+            os.close(handle)
+            raise StageError(
+                f"{path.parent}: another ttsd writes here at this moment; wait until it ends, or name another output"
+            ) from None
+        except OSError:
+            # Some network file systems have no locks; the work can be done there all the same.
+            return handle
+        os.close(handle)
+
+
+def _is_the_file(handle: int, path: Path) -> bool:
+    # The holder may have removed its file between our opening and our locking it.
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
