@@ -153,6 +153,7 @@ def test_a_checkpoint_is_looked_for_here_and_then_in_the_run_directory(place: Pa
     assert (details["ckpt"], details["out"]) == ("last.ckpt", "evaluation")
     line = mistake(ttsd("evaluate", "--ckpt", "best.ckpt", cwd=place))
     assert "best.ckpt: no such checkpoint" in line
+    assert "a directory; name a checkpoint in it" in mistake(ttsd("eval", "--ckpt", "checkpoints/run", cwd=place))
 
 
 def test_synth_makes_one_wav_of_a_text_a_file_or_standard_input(place: Path) -> None:

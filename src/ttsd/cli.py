@@ -262,6 +262,8 @@ def _find_checkpoint(ckpt: Path | None, run_dir: Path) -> Path:
         if candidate.is_file():
             return candidate
     name = ckpt or run_dir / "last.ckpt"
+    if name.is_dir():
+        raise CheckpointError(f"{name}: a directory; name a checkpoint in it, such as --ckpt {name}/last.ckpt")
     raise CheckpointError(f"{name}: no such checkpoint, here or in {run_dir}; name one of `ttsd train` with --ckpt")
 
 

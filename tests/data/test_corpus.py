@@ -300,3 +300,9 @@ def test_the_hash_of_a_corpus_tells_every_change_and_survives_a_missing_clip(tmp
     assert first["wavs/b.wav"] == second["wavs/b.wav"]
     (tmp_path / "wavs/a.wav").unlink()
     assert hash_corpus(corpus)["wavs/a.wav"] == ""
+
+
+def test_a_file_in_the_place_of_a_corpus_is_told_as_such(tmp_path):
+    (tmp_path / "corpus").touch()
+    with pytest.raises(CorpusError, match="corpus: a file; a corpus is a directory"):
+        read_corpus(tmp_path / "corpus")

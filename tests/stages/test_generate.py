@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import soundfile
 
@@ -137,3 +139,23 @@ def test_guides_with_nothing_to_read_end_in_one_line_and_block_nothing(tmp_path,
         generate.run(tmp_path / "guides", tmp_path / "raw", config())
     (tmp_path / "guides" / "a.md").write_text(TEXT)
     assert generate.run(tmp_path / "guides", tmp_path / "raw", config()).n_out == 1
+
+
+def test_a_guide_whose_name_is_not_utf_8_is_listed_with_its_reason(tmp_path):
+    guides = tmp_path / "guides"
+    (guides / "folder.md").mkdir(parents=True)
+    (guides / "a.md").write_text(TEXT)
+    try:
+        (guides / os.fsdecode(b"strange\xff.md")).write_text(TEXT)
+    except OSError:  # Some file systems take no such name.
+        pytest.skip("this file system has UTF-8 names alone")
+    report = generate.run(guides, tmp_path / "raw", config())
+    assert report.n_out == 1
+    reasons = [r.value for r in read_rejections(tmp_path / "raw") if r.reason == "unreadable_guide"]
+    assert reasons == ["strange\\udcff.md: its name is not UTF-8; rename it"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_told_as_such(tmp_path):
+    (tmp_path / "a.md").write_text(TEXT)
+    with pytest.raises(TranscriptError, match=r"a\.md: a file, where a folder .* is read"):
+        generate.run(tmp_path / "a.md", tmp_path / "raw", config())

@@ -10,7 +10,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ttsd.config import load_config
-from ttsd.errors import CheckpointError, CorpusError
+from ttsd.errors import CheckpointError, ConfigError, CorpusError
 from ttsd.stages import preprocess, qc, train
 from ttsd.training.checkpoint import load_student, read_checkpoint
 from ttsd.training.vits_module import learning_rate_at
@@ -146,3 +146,14 @@ def test_a_start_that_failed_does_not_block_the_mended_command(curated_corpus: P
         train.run(curated_corpus, tmp_path / "run", wrong)
     report = train.run(curated_corpus, tmp_path / "run", load_config(None, [*SETTINGS, "train.max_steps=1"]))
     assert report.details["steps"] == 1
+
+
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_written(
+    curated_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    config = load_config(None, [*SETTINGS, "train.accelerator=gpu"])
+    with pytest.raises(ConfigError, match=r"finds no GPU here; set train\.accelerator"):
+        train.run(curated_corpus, tmp_path / "run", config)
+    assert not (tmp_path / "run").exists()

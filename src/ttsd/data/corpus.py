@@ -271,6 +271,8 @@ class _Row:
 
 
 def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    if path.parent.is_file():
+        raise CorpusError(f"{path.parent}: a file; a corpus is a directory with metadata.csv and wavs/, name that")
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -13,7 +13,7 @@ from ttsd.errors import StageError, TeacherError, TranscriptError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.teachers.base import Speech, Teacher
 from ttsd.teachers.load import load_teacher
-from ttsd.transcripts.markdown import find_guides, read_guide
+from ttsd.transcripts.markdown import find_guides, printable, read_guide
 from ttsd.transcripts.verbatim import write_transcripts
 from ttsd.utils.files import sha256_file
 from ttsd.utils.parallel import map_resumable
@@ -42,7 +42,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         raise StageError(f"{in_dir}: holds no study guide; name a folder with .md or .markdown files")
     teacher = load_teacher(config)
     settings = _settings(config)
-    inputs = {path.relative_to(in_dir).as_posix(): _hash(path) for path in paths}
+    inputs = {printable(path.relative_to(in_dir).as_posix()): _hash(path) for path in paths}
     mark = fingerprint(NAME, settings | {"teacher": teacher.identity}, inputs)
     done = begin_stage(NAME, in_dir, out_dir, mark)
     if done is not None:

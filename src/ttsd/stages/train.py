@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttsd.config import Config
 from ttsd.data.corpus import Corpus, read_corpus, validate_corpus
-from ttsd.errors import CorpusError
+from ttsd.errors import ConfigError, CorpusError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, finish_stage, hash_tree, no_progress
 from ttsd.utils.extras import require
 from ttsd.utils.files import sha256_file, write_text
@@ -40,6 +40,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
 
     Raises:
         CorpusError: The corpus is malformed, at another sample rate, or has no utterance to train on.
+        ConfigError: There is no GPU where one is asked for.
         CheckpointError: The starting voice is missing or of another geometry.
         StageError: `out_dir` holds other work, or a loss is not finite.
     """
@@ -99,6 +100,8 @@ def _load(corpus: Corpus, config: Config) -> tuple["Start", dict[str, list["Trai
     from ttsd.training.datamodule import select_utterances
     from ttsd.training.start import load_start
 
+    if config.train.accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise ConfigError("train.accelerator gpu: torch finds no GPU here; set train.accelerator=auto or cpu")
     torch.manual_seed(derive_seed(config.seed, "start"))
     start = load_start(config)
     utterances = {name: select_utterances(corpus, name, config, start.symbols) for name in ("train", "val")}

@@ -86,6 +86,8 @@ def find_guides(folder: Path) -> list[Path]:
     Raises:
         TranscriptError: There is no such folder.
     """
+    if folder.is_file():
+        raise TranscriptError(f"{folder}: a file, where a folder of study guides is read; name the folder it lies in")
     if not folder.is_dir():
         raise TranscriptError(f"{folder}: no such folder of study guides; name one that holds .md files")
     found: list[Path] = []
@@ -116,7 +118,9 @@ def read_guide(path: Path, root: Path) -> Guide:
     Raises:
         TranscriptError: The file is unreadable, binary, or not UTF-8; the stage rejects this one and goes on.
     """
-    name = path.relative_to(root).as_posix()
+    name = printable(path.relative_to(root).as_posix())
+    if name != path.relative_to(root).as_posix():
+        raise TranscriptError(f"{name}: its name is not UTF-8; rename it")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -133,6 +137,11 @@ def read_guide(path: Path, root: Path) -> Guide:
         line = data.count(b"\n", 0, error.start) + 1
         raise TranscriptError(f"{name}:{line}: is not UTF-8; convert it (iconv -t UTF-8 does it)") from None
     return parse_guide(text, name)
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name as text: what is not UTF-8 in it becomes escapes such as `\udcff`."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def parse_guide(text: str, name: str) -> Guide:
