@@ -196,6 +196,10 @@ class ModelConfig(Settings):
     """`medium` is Piper's medium geometry; `high` is the VITS paper's decoder."""
     duration_predictor: Literal["deterministic", "stochastic"] = "deterministic"
     """How durations are predicted: one regression, or the paper's stochastic flow."""
+    decoder: Literal["hifigan", "istft"] = "hifigan"
+    """How latents become a waveform: the preset's HiFi-GAN, or ConvNeXt blocks and an inverse Fourier transform."""
+    posterior_layers: Annotated[int, Field(ge=1, le=32)] = 16
+    """WaveNet layers of the posterior encoder, the paper's 16; it only trains, and fewer train faster."""
 
 
 class CompletionConfig(Settings):
@@ -209,6 +213,23 @@ class CompletionConfig(Settings):
     """Crops in a step."""
     crop_frames: Annotated[int, Field(ge=16)] = 96
     """Length of a crop, in frames."""
+    learning_rate: Positive = 1e-3
+    """Peak learning rate."""
+
+
+class DecoderConfig(Settings):
+    """How the `istft` decoder is learnt after the last full step: from latents of the text, timed as the clips are."""
+
+    n_utterances: Count = 600
+    """Utterances of the training set whose latents are kept in memory."""
+    noise_scale: NonNegative = 0.333
+    """Standard deviation of the noise in the latents; that of the later speech."""
+    max_steps: Count = 2000
+    """Steps."""
+    batch_size: Count = 16
+    """Windows in a step, each from another draw."""
+    segment_frames: Annotated[int, Field(ge=16)] = 32
+    """Length of a window, in frames."""
     learning_rate: Positive = 1e-3
     """Peak learning rate."""
 
@@ -259,6 +280,8 @@ class TrainConfig(Settings):
     """Weights of the losses."""
     completion: CompletionConfig = CompletionConfig()
     """Completion of a Piper voice before training."""
+    decoder: DecoderConfig = DecoderConfig()
+    """The `istft` decoder, after training."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic of the step, as Lightning names it; alignment and losses stay in 32 bits."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"

@@ -27,16 +27,31 @@ SETTINGS = (
     "train.completion.batch_size=2",
     "train.accelerator=cpu",
 )
-KILL_AT_STEP_3 = """
+KILL = """
 import os, signal, sys
 from pathlib import Path
 from ttsd.config import load_config
 from ttsd.stages import train
 def progress(done, total, note=""):
-    if (note, done) == ("training", 3):
+    if (note, str(done)) == tuple(sys.argv[3].split(":")):
         os.kill(os.getpid(), signal.SIGKILL)
-train.run(Path(sys.argv[1]), Path(sys.argv[2]), load_config(None, sys.argv[3:]), progress)
+train.run(Path(sys.argv[1]), Path(sys.argv[2]), load_config(None, sys.argv[4:]), progress)
 """
+ISTFT_SETTINGS = (
+    *SETTINGS,
+    "model.decoder=istft",
+    "model.posterior_layers=2",
+    "train.max_steps=2",
+    "train.decoder.max_steps=3",
+    "train.decoder.batch_size=2",
+    "train.decoder.n_utterances=3",
+)
+
+
+def run_until_killed(corpus: Path, out_dir: Path, at: str, settings: tuple[str, ...]) -> None:
+    arguments = [sys.executable, "-c", KILL, str(corpus), str(out_dir), at, *settings]
+    killed = subprocess.run(arguments, env=os.environ, check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +80,32 @@ def test_a_run_leaves_voices_that_speak(run_dir: Path) -> None:
 
 def test_a_killed_run_resumes_and_ends_with_the_same_bytes(run_dir: Path, curated_corpus: Path, tmp_path: Path) -> None:
     out_dir = tmp_path / "run"
-    arguments = [sys.executable, "-c", KILL_AT_STEP_3, str(curated_corpus), str(out_dir), *SETTINGS]
-    killed = subprocess.run(arguments, env=os.environ, check=False, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run_until_killed(curated_corpus, out_dir, "training:3", SETTINGS)
     assert read_checkpoint(out_dir / "last.ckpt")["run"]["step"] == 2
     told: list[tuple[int, str]] = []
     train.run(curated_corpus, out_dir, load_config(None, SETTINGS), lambda done, _, note="": told.append((done, note)))
     assert [done for done, note in told if note == "training"] == [2, 3, 4]
     assert kept_files(out_dir) == kept_files(run_dir)
+
+
+def test_an_istft_decoder_is_learnt_last_and_speaks(curated_corpus: Path, tmp_path: Path) -> None:
+    config = load_config(None, ISTFT_SETTINGS)
+    report = train.run(curated_corpus, tmp_path / "run", config)
+    assert [len(losses) for losses in report.details["losses"].values()] == [1, 1]
+    for name in ("best.ckpt", "last.ckpt"):
+        student = load_student(tmp_path / "run" / name)
+        assert type(student.vits.waveform_decoder).__name__ == "IstftDecoder"
+        assert student.speak("Rain falls.", seed=0).size > 2000
+    whole = kept_files(tmp_path / "run")
+    killed = tmp_path / "killed"
+    run_until_killed(curated_corpus, killed, "decoder:2", ISTFT_SETTINGS)
+    assert load_student(killed / "last.ckpt").config.model.decoder == "hifigan"
+    train.run(curated_corpus, killed, config)
+    assert kept_files(killed) == whole
+    # The last moment to die in: all is written but the report.
+    (killed / "report.json").unlink()
+    train.run(curated_corpus, killed, config)
+    assert kept_files(killed) == whole
 
 
 def test_tensorboard_shows_losses_clips_and_mels(run_dir: Path) -> None:
@@ -100,6 +133,14 @@ def test_a_run_goes_on_from_a_checkpoint_of_ours(run_dir: Path, curated_corpus: 
     train.run(curated_corpus, tmp_path / "run", config)
     parts = {part["part"]: part for part in train.run(curated_corpus, tmp_path / "run", config).details["parts"]}
     assert parts["posterior_encoder"]["n_new"] == 0
+
+
+def test_the_starting_voice_of_a_run_is_completed_anew_where_training_starts_from_it(
+    run_dir: Path, curated_corpus: Path, tmp_path: Path
+) -> None:
+    settings = [*SETTINGS, f"train.init_from={run_dir / 'start.ckpt'}", "model.posterior_layers=2", "train.max_steps=1"]
+    report = train.run(curated_corpus, tmp_path / "run", load_config(None, settings))
+    assert len(report.details["losses"]["completion"]) == 1
 
 
 def test_the_rtx6000_settings_run_on_a_cpu(curated_corpus: Path, tmp_path: Path) -> None:

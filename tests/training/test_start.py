@@ -11,9 +11,10 @@ import torch
 from ttsd.config import Config, load_config
 from ttsd.data.phonemes import phonemize
 from ttsd.data.piper_voice import piper_voice_path
-from ttsd.errors import CheckpointError, ConfigError
+from ttsd.errors import CheckpointError, ConfigError, StageError
+from ttsd.training.batch import TrainingUtterance
 from ttsd.training.checkpoint import load_student, read_checkpoint, save_checkpoint
-from ttsd.training.completion import complete_posterior_encoder, speak_targets
+from ttsd.training.completion import complete_student, speak_targets
 from ttsd.training.start import Start, load_start
 
 
@@ -84,6 +85,9 @@ def test_wrong_files_are_answered_with_the_cure(voice: Path, tmp_path: Path) -> 
     torch.save(content | {"version": 99}, tmp_path / "newer.ckpt")
     with pytest.raises(CheckpointError, match="format 99"):
         load_student(tmp_path / "newer.ckpt")
+    torch.save({name: value for name, value in content.items() if name != "symbols"}, tmp_path / "partial.ckpt")
+    with pytest.raises(CheckpointError, match=r"partial\.ckpt: a damaged checkpoint without symbols"):
+        load_student(tmp_path / "partial.ckpt")
 
 
 def test_a_start_at_another_sample_rate_is_refused_with_the_way_out() -> None:
@@ -109,14 +113,17 @@ def test_any_piper_voice_starts_by_its_path(tmp_path: Path) -> None:
     assert start.lacks_posterior_encoder
 
 
-def test_completion_brings_the_posterior_encoder_to_the_voices_latents(start: Start) -> None:
+def test_completion_brings_the_posterior_encoder_to_the_voices_latents(start: Start, tmp_path: Path) -> None:
     config = load_config(None, ["train.completion.max_steps=30", "train.completion.batch_size=4"])
     texts = ("The tide turns twice a day, as it always has.", "Mountains grow where two continents collide.")
-    sentences = [tuple(start.symbols.encode(phonemize(text))) for text in texts]
-    assert start.voice is not None
+    utterances = [
+        TrainingUtterance(str(number), tmp_path, tuple(start.symbols.encode(phonemize(text))), 1)
+        for number, text in enumerate(texts)
+    ]
     said: list[tuple[int, int, str]] = []
-    targets = speak_targets(start.voice, sentences, config.audio, 0, lambda *told: said.append(told))
+    targets = speak_targets(start, utterances, config, lambda *told: said.append(told))
     assert [spec.shape[1] for spec, _ in targets] == [z.shape[1] for _, z in targets]
+    assert said[-1] == (2, 2, "completion-speech")
     encoder = start.student.posterior_encoder
 
     def error() -> float:
@@ -127,6 +134,27 @@ def test_completion_brings_the_posterior_encoder_to_the_voices_latents(start: St
         )
 
     before = error()
-    complete_posterior_encoder(start.student, targets, config.train.completion, 0, lambda *told: said.append(told))
+    complete_student(start, utterances, tmp_path / "completion.ckpt", config, lambda *told: said.append(told))
     assert error() < 0.8 * before
     assert said[-1] == (30, 30, "completion")
+
+
+def test_sentences_shorter_than_a_crop_complete_nothing_and_say_so(start: Start, tmp_path: Path) -> None:
+    config = load_config(None, ["train.completion.crop_frames=500"])
+    utterance = TrainingUtterance("short", tmp_path, tuple(start.symbols.encode(phonemize("Yes."))), 1)
+    with pytest.raises(StageError, match=r"train\.completion\.crop_frames is 500"):
+        speak_targets(start, [utterance], config, lambda *_: None)
+
+
+def test_a_checkpoint_of_another_make_is_refused_as_a_start(start: Start, tmp_path: Path) -> None:
+    assert start.voice is not None
+    path = tmp_path / "voice.ckpt"
+    istft = start.voice_config.model_copy(
+        update={"model": start.voice_config.model.model_copy(update={"decoder": "istft"})}
+    )
+    save_checkpoint(path, istft, start.symbols, {})
+    with pytest.raises(CheckpointError, match="istft decoder"):
+        load_start(load_config(None, [f"train.init_from={path}"]))
+    save_checkpoint(path, start.voice_config, start.symbols, start.voice.state_dict())
+    with pytest.raises(CheckpointError, match=r"set model\.posterior_layers=16"):
+        load_start(load_config(None, [f"train.init_from={path}", "model.posterior_layers=6"]))

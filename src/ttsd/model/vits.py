@@ -15,6 +15,7 @@ from TTS.tts.models.vits import Vits as CoquiVits
 
 from ttsd.config import AudioConfig, ModelConfig
 from ttsd.errors import ConfigError
+from ttsd.model.istft_decoder import IstftDecoder
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
     """Build a student with random weights.
 
     Args:
-        model: Preset and duration predictor.
+        model: Preset, decoder, duration predictor and layers of the posterior encoder.
         audio: Sample rate, frames and mel bands.
         n_symbols: Size of the symbol table.
         discriminator: Build the discriminator as well; only training needs it.
@@ -113,6 +114,7 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
         hidden_channels_ffn_text_encoder=768,
         num_heads_text_encoder=2,
         num_layers_text_encoder=6,
+        num_layers_posterior_encoder=model.posterior_layers,
         num_layers_flow=4,
         use_sdp=model.duration_predictor == "stochastic",
         upsample_initial_channel_decoder=decoder.initial_channels,
@@ -133,7 +135,10 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
         mel_fmax=audio.f_max,
     )
     # One unnamed language: without it coqui would warn at every start that it has to guess one.
-    return Vits(VitsConfig(model_args=args, audio=sizes, languages=["one"]))
+    student = Vits(VitsConfig(model_args=args, audio=sizes, languages=["one"]))
+    if model.decoder == "istft":
+        student.waveform_decoder = IstftDecoder(args.hidden_channels, audio)
+    return student
 
 
 def generator_parameters(student: Vits) -> dict[str, nn.Parameter]:

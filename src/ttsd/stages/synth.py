@@ -48,7 +48,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     settings = config.model_dump(mode="json", include={"seed", "speaker", "synth"})
     settings["synth"].pop("ckpt")
     settings["scripts"] = list(config.generate.verbatim.scripts)
-    mark = fingerprint(NAME, settings, {"lines": sha256_file(in_dir), "checkpoint": sha256_file(ckpt)})
+    ckpt_sha256 = sha256_file(ckpt)
+    mark = fingerprint(NAME, settings, {"lines": sha256_file(in_dir), "checkpoint": ckpt_sha256})
     speaker = check_id(config.speaker or "student", "speaker")
     done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir, ckpt), check=lambda: _load_student(ckpt))
     if done is not None:
@@ -67,7 +68,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         if "rejected" in result:
             rejections.append(Rejection(utterance.id, *result["rejected"]))
         else:
-            teacher = {"provider": "ttsd", "checkpoint_sha256": sha256_file(ckpt)}
+            teacher = {"provider": "ttsd", "checkpoint_sha256": ckpt_sha256}
             kept.append(utterance.model_copy(update={"teacher": teacher, **result}))
     report = StageReport(stage=NAME, fingerprint=mark, seed=config.seed, config=settings)
     return finish_corpus(out_dir, report, kept, rejections)

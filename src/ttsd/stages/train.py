@@ -3,7 +3,6 @@
 import functools
 import json
 import logging
-import random
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -47,6 +46,9 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     require("train", "lightning")
     require("train", "TTS")
     from ttsd.training.callbacks import best_step
+    from ttsd.training.checkpoint import save_checkpoint
+    from ttsd.training.completion import complete_student
+    from ttsd.training.decoder import replace_decoder
 
     corpus = read_corpus(in_dir)
     validate_corpus(corpus, config.audio.sample_rate)
@@ -58,9 +60,21 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         return done
     _write_config(out_dir, config)
     start, utterances = load()
-    _complete(start, utterances["train"], out_dir, config, progress)
+    if start.voice is not None:
+        save_checkpoint(
+            out_dir / "start.ckpt",
+            start.voice_config,
+            start.symbols,
+            start.voice.state_dict(),
+            lacks_posterior_encoder=start.lacks_posterior_encoder,
+        )
+    kept = {phase: out_dir / f"{phase}.ckpt" for phase in ("completion", "decoder")}
+    losses = {"completion": complete_student(start, utterances["train"], kept["completion"], config, progress)}
     history = _fit(start, utterances, out_dir, config, progress)
-    (out_dir / "completed.ckpt").unlink(missing_ok=True)
+    if config.model.decoder == "istft":
+        losses["decoder"] = replace_decoder(out_dir, utterances["train"], kept["decoder"], config, progress)
+    for path in kept.values():
+        path.unlink(missing_ok=True)
     n_frames = sum(utterance.n_frames for utterance in utterances["train"])
     report = StageReport(
         stage="train",
@@ -76,6 +90,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
             "steps": config.train.max_steps,
             "best_step": best_step(history),
             "parts": [asdict(part) for part in start.parts],
+            "losses": losses,
             "validation": history,
         },
     )
@@ -110,31 +125,6 @@ def _load(corpus: Corpus, config: Config) -> tuple["Start", dict[str, list["Trai
     return start, utterances
 
 
-def _complete(
-    start: "Start", utterances: list["TrainingUtterance"], out_dir: Path, config: Config, progress: Progress
-) -> None:
-    """Keep the starting voice, and give the start a posterior encoder where it lacks one."""
-    from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
-    from ttsd.training.completion import complete_posterior_encoder, speak_targets
-
-    if start.voice is not None:
-        save_checkpoint(out_dir / "start.ckpt", start.voice_config, start.symbols, start.voice.state_dict())
-    completion = config.train.completion
-    if start.lacks_posterior_encoder and completion.max_steps:
-        assert start.voice is not None
-        kept = out_dir / "completed.ckpt"
-        encoder = start.student.posterior_encoder
-        if kept.is_file():
-            encoder.load_state_dict(read_checkpoint(kept)["voice"])
-        else:
-            rng = random.Random(derive_seed(config.seed, "completion"))
-            chosen = rng.sample(utterances, min(completion.n_utterances, len(utterances)))
-            sentences = [utterance.symbol_ids for utterance in chosen]
-            targets = speak_targets(start.voice, sentences, config.audio, config.seed, progress)
-            complete_posterior_encoder(start.student, targets, completion, config.seed, progress)
-            save_checkpoint(kept, config, start.symbols, encoder.state_dict())
-
-
 def _fit(
     start: "Start", utterances: dict[str, list["TrainingUtterance"]], out_dir: Path, config: Config, progress: Progress
 ) -> list[dict[str, float]]:
@@ -145,20 +135,22 @@ def _fit(
     from ttsd.training.callbacks import Checkpoints, ProgressLine
     from ttsd.training.checkpoint import read_checkpoint
     from ttsd.training.datamodule import CorpusDataModule
+    from ttsd.training.start import training_model
     from ttsd.training.vits_module import VitsModule
 
     # Its notes on devices and loggers are not what a user of ttsd can act on.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     train = config.train
-    module = VitsModule(start.student, config)
+    # Until its decoder is replaced, a voice is saved as what it is: one with the HiFi-GAN.
+    module = VitsModule(start.student, config.model_copy(update={"model": training_model(config.model)}))
     last = out_dir / "last.ckpt"
     kept: dict[str, Any] | None = read_checkpoint(last) if last.is_file() else None
-    if kept is not None:
-        module.resume(kept["run"], kept["voice"])
     history: list[dict[str, float]] = json.loads(kept["run"]["history"]) if kept else []
-    progress(module.step, train.max_steps, "training")
-    if module.step >= train.max_steps:
-        return history
+    progress(kept["run"]["step"] if kept else 0, train.max_steps, "training")
+    if kept is not None:
+        if kept["run"]["step"] >= train.max_steps:
+            return history
+        module.resume(kept["run"], kept["voice"])
     data = CorpusDataModule(utterances["train"], utterances["val"], config, module.step)
     checkpoints = Checkpoints(out_dir, start.symbols, data.validation_batches(), history)
     trainer = lightning.Trainer(

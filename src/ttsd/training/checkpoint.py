@@ -8,6 +8,7 @@ A file is a plain dictionary of numbers, strings and tensors, loaded with `weigh
     voice     the weights that speak: averaged, without the discriminator
     duration_scale  stretch of the durations that makes the speech as long as the teacher's
     run       in `last.ckpt` only: raw weights, optimisers, step, history
+    lacks_posterior_encoder  in the `start.ckpt` of a Piper voice only
 """
 
 import io
@@ -31,6 +32,7 @@ from ttsd.utils.files import atomic_path
 
 FORMAT = "ttsd-vits"
 FORMAT_VERSION = 1
+_ENTRIES = ("config", "symbols", "voice", "duration_scale")
 
 
 @dataclass
@@ -51,16 +53,8 @@ class Student:
     @property
     def n_parameters(self) -> int:
         """Parameters used in synthesis: the posterior encoder and the discriminator only train."""
-        return sum(p.numel() for p in self._spoken_with())
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory of those parameters."""
-        return sum(p.numel() * p.element_size() for p in self._spoken_with())
-
-    def _spoken_with(self) -> list[Tensor]:
         unused = ("posterior_encoder.", "disc.", "duration_predictor.post_")
-        return [p for name, p in self.vits.named_parameters() if not name.startswith(unused)]
+        return sum(p.numel() for name, p in self.vits.named_parameters() if not name.startswith(unused))
 
     def speak(
         self,
@@ -108,8 +102,21 @@ def save_checkpoint(
     voice: dict[str, Tensor],
     duration_scale: float = 1.0,
     run: dict[str, Any] | None = None,
+    *,
+    lacks_posterior_encoder: bool = False,
 ) -> None:
-    """Write a checkpoint atomically; the same contents give the same bytes."""
+    """Write a checkpoint atomically; the same contents give the same bytes.
+
+    Args:
+        path: The file.
+        config: The settings the student was built and trained with.
+        symbols: Its symbol table.
+        voice: The weights that speak.
+        duration_scale: Stretch of the durations that makes the speech as long as the teacher's.
+        run: What a stopped run goes on from.
+        lacks_posterior_encoder: The voice's posterior encoder is untrained, so a training that starts from it begins
+            with its completion.
+    """
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -120,11 +127,24 @@ def save_checkpoint(
     }
     if run is not None:
         content["run"] = run
+    if lacks_posterior_encoder:
+        content["lacks_posterior_encoder"] = True
+    save_tensors(path, content)
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write a dictionary of numbers, strings and tensors atomically; the same contents give the same bytes."""
     # Through memory: torch writes a file's own name into it, and ours is a temporary one.
     buffer = io.BytesIO()
     torch.save(content, buffer)
     with atomic_path(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Read what `save_tensors` wrote, onto the CPU; no code in it is run."""
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -138,7 +158,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: a directory; give a .ckpt file that `ttsd train` wrote, such as {path}/last.ckpt"
         )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_tensors(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint; give a .ckpt file that `ttsd train` wrote") from None
     except (
@@ -151,11 +171,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: a torch file, but not a ttsd checkpoint; give a .ckpt file that `ttsd train` wrote"
         )
-    if content["version"] != FORMAT_VERSION:
+    if content.get("version") != FORMAT_VERSION:
         raise CheckpointError(
-            f"{path}: a checkpoint of format {content['version']}, and this version reads {FORMAT_VERSION}; "
+            f"{path}: a checkpoint of format {content.get('version')}, and this version reads {FORMAT_VERSION}; "
             "use the version of ttsd that wrote it"
         )
+    missing = [name for name in _ENTRIES if name not in content]
+    if missing:
+        raise CheckpointError(f"{path}: a damaged checkpoint without {', '.join(missing)}; restore the file")
     return content
 
 

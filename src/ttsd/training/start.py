@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ttsd.config import AudioConfig, Config, ModelConfig
+from ttsd.config import AudioConfig, Config, ModelConfig, parse_config
 from ttsd.data.piper_voice import piper_voice_path, read_piper_config
 from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError, ConfigError
@@ -43,9 +43,14 @@ def load_start(config: Config) -> Start:
     return _from_piper(piper_voice_path(init_from), config)
 
 
+def training_model(model: ModelConfig) -> ModelConfig:
+    """Return the geometry of the full steps: always with the HiFi-GAN; an `istft` decoder is learnt after them."""
+    return model.model_copy(update={"decoder": "hifigan"})
+
+
 def _build(config: Config, symbols: SymbolTable) -> Vits:
     discriminator = config.train.adversarial_start_step is not None
-    return build_vits(config.model, config.audio, symbols.n_symbols, discriminator=discriminator)
+    return build_vits(training_model(config.model), config.audio, symbols.n_symbols, discriminator=discriminator)
 
 
 def _from_piper(path: Path, config: Config) -> Start:
@@ -66,24 +71,36 @@ def _from_piper(path: Path, config: Config) -> Start:
 
 def _from_checkpoint(path: Path, config: Config) -> Start:
     content = read_checkpoint(path)
-    theirs = Config.model_validate(content["config"])
+    theirs = parse_config(content["config"], origin=str(path))
     _check_audio(path, theirs.audio.sample_rate, theirs.audio.hop_length, config.audio)
     if theirs.model.preset != config.model.preset:
         raise CheckpointError(
             f"{path}: a {theirs.model.preset} student, and model.preset is {config.model.preset}; "
             f"set model.preset={theirs.model.preset}"
         )
+    if theirs.model.decoder != "hifigan":
+        raise CheckpointError(
+            f"{path}: a voice with the {theirs.model.decoder} decoder, from which no training can start; "
+            "give a voice with the hifigan decoder, or the Piper voice it came from"
+        )
+    lacks_posterior_encoder = bool(content.get("lacks_posterior_encoder"))
+    if not lacks_posterior_encoder and theirs.model.posterior_layers != config.model.posterior_layers:
+        raise CheckpointError(
+            f"{path}: its posterior encoder has {theirs.model.posterior_layers} layers, and model.posterior_layers is "
+            f"{config.model.posterior_layers}; set model.posterior_layers={theirs.model.posterior_layers}"
+        )
     symbols = SymbolTable(**content["symbols"])
     student = _build(config, symbols)
     weights = content["voice"]
     if theirs.model.duration_predictor != config.model.duration_predictor:
         weights = {name: value for name, value in weights.items() if not name.startswith("duration_predictor.")}
+    if lacks_posterior_encoder:
+        weights = {name: value for name, value in weights.items() if not name.startswith("posterior_encoder.")}
     student.load_state_dict(weights, strict=False)
     voice = build_vits(theirs.model, theirs.audio, symbols.n_symbols)
     voice.load_state_dict(content["voice"])
     parts = _count_parts(student, set(weights))
-    # A starting voice that came from Piper was saved with a posterior encoder only after its completion.
-    return Start(student, symbols, voice.eval(), theirs, parts, lacks_posterior_encoder=False)
+    return Start(student, symbols, voice.eval(), theirs, parts, lacks_posterior_encoder)
 
 
 def _count_parts(student: Vits, given: set[str]) -> list[LoadedPart]:

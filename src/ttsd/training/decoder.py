@@ -1,0 +1,149 @@
+"""The last phase of a student with the `istft` decoder: it learns to speak from the latents that the text gives.
+
+The full steps of VITS show a decoder latents of real speech alone. What it meets in synthesis are latents of the text,
+and after a short training the two are not yet alike. A fresh decoder that learns from the latter, stretched to the
+clips' own timing by the alignment, makes up for much of the difference, as vocoders do that are trained on the
+spectrograms an acoustic model predicts (Shen et al., 2018, "Natural TTS synthesis by conditioning WaveNet on mel
+spectrogram predictions").
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ttsd.config import AudioConfig, Config, DecoderConfig
+from ttsd.data.symbols import SymbolTable
+from ttsd.model.istft_decoder import IstftDecoder
+from ttsd.model.mel import compute_mel, compute_spectrogram
+from ttsd.model.vits import Vits
+from ttsd.training.batch import TrainingUtterance, UtteranceDataset
+from ttsd.training.checkpoint import load_student, read_checkpoint, save_checkpoint
+from ttsd.training.losses import mel_loss
+from ttsd.training.phase import minimize
+from ttsd.utils.seeds import derive_seed
+
+_RESOLUTIONS = ((512, 80), (1024, 80), (2048, 120))
+"""Length of the Fourier transform in samples, and mel bands; successive frames are a quarter of the former apart."""
+
+
+def replace_decoder(
+    run_dir: Path,
+    utterances: Sequence[TrainingUtterance],
+    kept: Path,
+    config: Config,
+    progress: Callable[[int, int, str], None],
+) -> list[float]:
+    """Give a trained student the `istft` decoder; a student that has it already is left as it is.
+
+    Args:
+        run_dir: Where `last.ckpt` lies; it and `best.ckpt` are written anew with the new decoder.
+        utterances: The training utterances.
+        kept: File that the phase goes on from where it was stopped.
+        config: Reads `audio`, `train.decoder` and `seed`.
+        progress: Told how many clips and steps are done.
+
+    Returns:
+        The mean loss of each hundred steps.
+    """
+    settings = config.train.decoder
+    content = read_checkpoint(run_dir / "last.ckpt")
+    student = load_student(run_dir / "last.ckpt").vits
+    torch.manual_seed(derive_seed(config.seed, "decoder", "start"))
+    decoder = IstftDecoder(student.args.hidden_channels, config.audio)
+    pairs = functools.cache(lambda: speak_latents(student, utterances, config, progress))
+    losses = minimize(
+        decoder,
+        lambda step: decoder_loss(decoder, pairs(), settings, config.audio, config.seed, step),
+        max_steps=settings.max_steps,
+        learning_rate=settings.learning_rate,
+        kept=kept,
+        progress=lambda done, total: progress(done, total, "decoder"),
+    )
+    if content["config"]["model"]["decoder"] == "hifigan":
+        others = {name: value for name, value in content["voice"].items() if not name.startswith("waveform_decoder.")}
+        voice = others | {f"waveform_decoder.{name}": value for name, value in decoder.state_dict().items()}
+        symbols = SymbolTable(**content["symbols"])
+        for name, run in (("best.ckpt", None), ("last.ckpt", content["run"])):
+            save_checkpoint(run_dir / name, config, symbols, voice, content["duration_scale"], run)
+    return losses
+
+
+def speak_latents(
+    student: Vits, utterances: Sequence[TrainingUtterance], config: Config, progress: Callable[[int, int, str], None]
+) -> list[tuple[Tensor, Tensor]]:
+    """Let the text speak each clip in latents, with the clip's own timing.
+
+    Args:
+        student: The student after its full steps, in evaluation mode on the CPU.
+        utterances: Clips to speak; the first `train.decoder.n_utterances` of a shuffled order are taken.
+        config: Reads `audio`, `train.decoder` and `seed`.
+        progress: Told how many are done.
+
+    Returns:
+        For each clip of a window's length or longer, the latents float32 [hidden, n_frames] and the waveform float32
+        [n_frames * hop_length].
+    """
+    generator = torch.Generator().manual_seed(derive_seed(config.seed, "decoder", "utterances"))
+    order = torch.randperm(len(utterances), generator=generator)[: config.train.decoder.n_utterances].tolist()
+    dataset = UtteranceDataset([utterances[i] for i in order], config.audio.hop_length)
+    pairs = []
+    for number in range(len(dataset)):
+        _, symbol_ids, wav = dataset[number]
+        if len(wav) >= config.train.decoder.segment_frames * config.audio.hop_length:
+            torch.manual_seed(derive_seed(config.seed, "decoder", "noise", number))
+            pairs.append((_latents_of_text(student, symbol_ids, wav, config), wav))
+        progress(number + 1, len(dataset), "decoder-latents")
+    return pairs
+
+
+@torch.inference_mode()
+def _latents_of_text(student: Vits, symbol_ids: Tensor, wav: Tensor, config: Config) -> Tensor:
+    spec = compute_spectrogram(wav.unsqueeze(0), config.audio)
+    x, m_p, logs_p, x_mask = student.text_encoder(symbol_ids.unsqueeze(0), torch.tensor([len(symbol_ids)]))
+    _, m_q, _, mask = student.posterior_encoder(spec, torch.tensor([spec.shape[2]]))
+    _, attn = student.forward_mas({}, student.flow(m_q, mask), m_p, logs_p, x, x_mask, mask, g=None, lang_emb=None)
+    m_p, logs_p = (torch.einsum("bkst,bcs->bct", attn, prior) for prior in (m_p, logs_p))
+    z_p = m_p + torch.randn_like(m_p) * torch.exp(logs_p) * config.train.decoder.noise_scale
+    latents: Tensor = student.flow(z_p, mask, reverse=True)[0]
+    return latents.clone()
+
+
+def decoder_loss(
+    decoder: IstftDecoder,
+    pairs: Sequence[tuple[Tensor, Tensor]],
+    config: DecoderConfig,
+    audio: AudioConfig,
+    seed: int,
+    step: int,
+) -> Tensor:
+    """Return the log-mel loss of random windows, averaged over three resolutions.
+
+    Args:
+        decoder: The decoder.
+        pairs: Latents and waveforms, from `speak_latents`.
+        config: Number and length of the windows.
+        audio: Samples and frames.
+        seed: The run's seed.
+        step: Number of the step, which the windows follow from.
+    """
+    generator = torch.Generator().manual_seed(derive_seed(seed, "decoder", step))
+    lengths = torch.tensor([z.shape[1] for z, _ in pairs], dtype=torch.float64)
+    chosen = torch.multinomial(lengths, config.batch_size, replacement=True, generator=generator).tolist()
+    latents, waves = [], []
+    for i in chosen:
+        z, wav = pairs[i]
+        first = int(torch.randint(z.shape[1] - config.segment_frames + 1, (1,), generator=generator))
+        last = first + config.segment_frames
+        latents.append(z[:, first:last])
+        waves.append(wav[first * audio.hop_length : last * audio.hop_length])
+    original, spoken = torch.stack(waves), decoder(torch.stack(latents)).squeeze(1)
+    losses = []
+    for n_fft, n_mels in _RESOLUTIONS:
+        sizes = {"n_fft": n_fft, "win_length": n_fft, "hop_length": n_fft // 4, "n_mels": n_mels}
+        analysis = audio.model_copy(update=sizes)
+        mels = [compute_mel(compute_spectrogram(wav, analysis), analysis) for wav in (original, spoken)]
+        losses.append(mel_loss(*mels))
+    return torch.stack(losses).mean()
