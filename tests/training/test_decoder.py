@@ -1,0 +1,38 @@
+"""The last phase: latents of the text with the clip's own timing, and a decoder that learns from them."""
+
+from pathlib import Path
+
+import torch
+
+from ttsd.config import load_config
+from ttsd.data.corpus import read_corpus
+from ttsd.model.istft_decoder import IstftDecoder
+from ttsd.training.datamodule import select_utterances
+from ttsd.training.decoder import decoder_loss, speak_latents
+from ttsd.training.phase import minimize
+from ttsd.training.start import load_start
+
+CONFIG = load_config(None, ["train.decoder.batch_size=4", "train.decoder.n_utterances=3", "model.posterior_layers=2"])
+
+
+def test_latents_have_the_timing_of_the_clips_and_teach_the_decoder(curated_corpus: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    start = load_start(CONFIG)
+    utterances = select_utterances(read_corpus(curated_corpus), "train", CONFIG, start.symbols)
+    told: list[tuple[int, int, str]] = []
+    pairs = speak_latents(start.student.eval(), utterances, CONFIG, lambda *said: told.append(said))
+    assert told == [(1, 3, "decoder-latents"), (2, 3, "decoder-latents"), (3, 3, "decoder-latents")]
+    assert all(len(wav) == z.shape[1] * CONFIG.audio.hop_length for z, wav in pairs)
+    again = speak_latents(start.student, utterances, CONFIG, lambda *_: None)
+    assert all(torch.equal(one, other) for (one, _), (other, _) in zip(pairs, again, strict=True))
+
+    decoder = IstftDecoder(192, CONFIG.audio)
+    settings = CONFIG.train.decoder
+
+    def loss_at(step: int) -> torch.Tensor:
+        return decoder_loss(decoder, pairs, settings, CONFIG.audio, 0, step)
+
+    before = float(loss_at(1000).detach())
+    kept = tmp_path / "decoder.ckpt"
+    minimize(decoder, loss_at, max_steps=60, learning_rate=1e-3, kept=kept, progress=lambda *_: None)
+    assert float(loss_at(1000).detach()) < 0.6 * before
