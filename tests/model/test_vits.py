@@ -5,7 +5,7 @@ import torch
 
 from ttsd.config import AudioConfig, ModelConfig
 from ttsd.errors import ConfigError
-from ttsd.model.vits import DECODERS, build_vits, generator_parameters, voice_state
+from ttsd.model.vits import DECODERS, build_vits, fold_weight_norm, generator_parameters, voice_state
 
 
 @pytest.mark.parametrize("preset", ["medium", "high"])
@@ -37,3 +37,14 @@ def test_a_voice_keeps_everything_but_the_discriminator() -> None:
     assert {name for name in names - kept if not name.startswith("disc.")} == set()
     assert names - kept
     assert kept >= set(generator_parameters(student))
+
+
+@pytest.mark.parametrize("decoder", ["hifigan", "istft"])
+def test_speech_is_the_same_without_weight_normalisation(decoder: str) -> None:
+    student = build_vits(ModelConfig(decoder=decoder), AudioConfig(), 40).eval()
+    ids = torch.arange(1, 20)
+    silent = {"noise_scale": 0.0, "noise_scale_duration": 0.0, "length_scale": 1.0}
+    before = student.synthesize(ids, **silent).wav
+    after = fold_weight_norm(student).synthesize(ids, **silent).wav
+    assert not any("parametrizations" in name for name in student.state_dict())
+    torch.testing.assert_close(after, before)

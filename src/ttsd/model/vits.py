@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from TTS.config.shared_configs import BaseAudioConfig
 from TTS.tts.configs.vits_config import VitsArgs, VitsConfig
 from TTS.tts.models.vits import Vits as CoquiVits
@@ -138,6 +139,15 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
     student = Vits(VitsConfig(model_args=args, audio=sizes, languages=["one"]))
     if model.decoder == "istft":
         student.waveform_decoder = IstftDecoder(args.hidden_channels, audio)
+    return student
+
+
+def fold_weight_norm(student: Vits) -> Vits:
+    """Multiply out the weight normalisation, which only training needs, in place; the speech stays the same."""
+    for module in list(student.modules()):
+        if parametrize.is_parametrized(module):
+            for name in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, name)
     return student
 
 

@@ -27,7 +27,7 @@ from ttsd.data.phonemes import phonemize
 from ttsd.data.symbols import SymbolTable
 from ttsd.data.text import normalize_text
 from ttsd.errors import CheckpointError
-from ttsd.model.vits import Vits, build_vits
+from ttsd.model.vits import Vits, build_vits, fold_weight_norm
 from ttsd.utils.files import atomic_path
 
 FORMAT = "ttsd-vits"
@@ -196,4 +196,4 @@ def load_student(path: Path) -> Student:
         vits.load_state_dict(content["voice"])
     except RuntimeError:
         raise CheckpointError(f"{path}: its weights do not fit its settings; the file is damaged, restore it") from None
-    return Student(vits.eval(), symbols, config, path, content["duration_scale"])
+    return Student(fold_weight_norm(vits).eval(), symbols, config, path, content["duration_scale"])
