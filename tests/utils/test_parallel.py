@@ -54,7 +54,11 @@ def run_slowly(out_dir: str, folder: str, n_items: int) -> None:
 
 def start_child(out_dir: Path, folder: Path, n_items: int) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
-    code = f"from tests.utils.test_parallel import run_slowly; run_slowly({str(out_dir)!r}, {str(folder)!r}, {n_items})"
+    # A shell starts its background jobs with Ctrl-C ignored, and what they start inherits that.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"from tests.utils.test_parallel import run_slowly; run_slowly({str(out_dir)!r}, {str(folder)!r}, {n_items})"
+    )
     command = [sys.executable, "-c", code]
     child = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
