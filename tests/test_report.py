@@ -10,7 +10,6 @@ from ttsd.report import (
     StageReport,
     as_stage,
     begin_stage,
-    clear_stage,
     fingerprint,
     finish_stage,
     hash_tree,
@@ -125,27 +124,6 @@ def test_a_missing_or_damaged_report_is_one_clear_error(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_only_a_stages_own_directory_is_cleared(tmp_path):
-    clear_stage("qc", None, tmp_path / "nowhere")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.tex").touch()
-    out_dir = tmp_path / "out"
-    begin_stage("qc", None, out_dir, MARK)
-    for stage, in_dir, target in (
-        ("qc", None, tmp_path / "mine"),
-        ("qc", None, tmp_path / "mine" / "thesis.tex"),
-        ("train", None, out_dir),
-        ("qc", out_dir, out_dir),
-        ("qc", out_dir / "inside", out_dir),
-    ):
-        with pytest.raises(StageError, match="leaves it alone"):
-            clear_stage(stage, in_dir, target)
-    assert (tmp_path / "mine" / "thesis.tex").exists()
-    assert (out_dir / STAGE_NAME).exists()
-    clear_stage("qc", tmp_path / "mine", out_dir)
-    assert not out_dir.exists()
-
-
 @pytest.fixture
 def finished(tmp_path):
     """A finished corpus of `qc`, beside files that somebody put there."""
@@ -160,6 +138,25 @@ def finished(tmp_path):
 
 def names(out_dir):
     return {path.relative_to(out_dir).as_posix() for path in out_dir.rglob("*") if path.is_file()}
+
+
+def test_overwrite_clears_only_a_stages_own_directory(finished, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    before = names(tmp_path)
+    for stage, in_dir, target, reason in (
+        ("qc", tmp_path / "in", tmp_path / "mine", "leaves it alone"),
+        ("train", tmp_path / "in", finished, "leaves it alone"),
+        ("qc", finished / "wavs", finished, "leaves it alone"),
+        ("qc", finished, finished, "cannot write into the directory it reads"),
+        ("qc", tmp_path / "in", tmp_path / "mine" / "thesis.tex", "a file stands where"),
+    ):
+        with pytest.raises(StageError, match=reason):
+            make_stage(stage, "*", "*/*", mark="other")(in_dir, target, Config(), overwrite=True)
+    assert names(tmp_path) == before
+    make_stage("qc", "*", "*/*", mark="other")(tmp_path / "mine", finished, Config(), overwrite=True)
+    assert names(finished) == {STAGE_NAME}
+    assert not (finished / "wavs").exists()
 
 
 def test_overwrite_removes_what_the_stage_wrote_and_nothing_else(finished, tmp_path):

@@ -1,14 +1,11 @@
 """The tables of a report, as they are printed."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.pseudo_terminal import run_in_terminal
 from ttsd import terminal
 from ttsd.report import StageReport
 
@@ -110,22 +107,8 @@ def test_a_terminal_shows_an_evaluation_without_breaking_a_row(columns: int, out
         "from pathlib import Path\nfrom tests.test_tables import EVALUATION\nfrom ttsd import terminal\n"
         f"terminal.print_report(EVALUATION, Path({str(out_dir)!r}), False)"
     )
-    master, slave = pty.openpty()
-    environment = {**os.environ, "TERM": "dumb", "COLUMNS": str(columns)}
-    root = Path(__file__).parents[1]
-    with subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=slave, env=environment):
-        os.close(slave)
-        shown = b""
-        while True:
-            try:
-                part = os.read(master, 4096)
-            except OSError:  # Linux answers so when the other end is closed.
-                break
-            if not part:
-                break
-            shown += part
-    os.close(master)
-    lines = [line.split() for line in shown.decode().splitlines()]
+    shown = run_in_terminal(code, term="dumb", columns=columns)
+    lines = [line.split() for line in shown.splitlines()]
     assert ["metric", "teacher", "student", "start", "delta", "95", "%", "interval", "verdict"] in lines
     (length,) = (line for line in lines if line[:2] == ["length", "ratio"])
     assert length[2:8] == ["1.00", "1.01", "1.08", "+0.01", "−0.01…+0.04", "no"]

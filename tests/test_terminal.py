@@ -1,13 +1,11 @@
 """What the commands print: plain progress, and reports as tables."""
 
 import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.pseudo_terminal import run_in_terminal
 from ttsd import terminal
 from ttsd.report import StageReport
 
@@ -106,23 +104,7 @@ def test_a_terminal_gets_bars_and_drawn_tables(tmp_path: Path) -> None:
         "with terminal.show_progress() as progress:\n    progress(0, 3, 'speech')\n    progress(3, 3, 'speech')\n"
         f"terminal.print_report(REPORT, Path({str(tmp_path)!r}), False)"
     )
-    master, slave = pty.openpty()
-    root = Path(__file__).parents[1]
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
-    with subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=slave, stderr=slave, env=environment) as child:
-        os.close(slave)
-        shown = b""
-        while True:
-            try:
-                part = os.read(master, 4096)
-            except OSError:  # Linux answers so when the other end is closed.
-                break
-            if not part:
-                break
-            shown += part
-    os.close(master)
-    text = shown.decode()
-    assert child.returncode == 0, text
+    text = run_in_terminal(code, term="xterm-256color", columns=100)
     assert "3/3" in text
     assert "━" in text
     assert "[bold]pico" in text

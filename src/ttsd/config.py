@@ -209,6 +209,8 @@ class CompletionConfig(Settings):
     """Sentences of the training set that the voice speaks to itself."""
     max_steps: Annotated[int, Field(ge=0)] = 700
     """Steps of the regression; 0 leaves the posterior encoder at random."""
+    decoder_max_steps: Annotated[int, Field(ge=0)] = 300
+    """Steps of an `istft` decoder on the voice's own speech, with the windows of `train.decoder`."""
     batch_size: Count = 8
     """Crops in a step."""
     crop_frames: Annotated[int, Field(ge=16)] = 96
@@ -218,7 +220,7 @@ class CompletionConfig(Settings):
 
 
 class DecoderConfig(Settings):
-    """How the `istft` decoder is learnt after the last full step: from latents of the text, timed as the clips are."""
+    """How the `istft` decoder goes on after the last full step: from latents of the text, timed as the clips are."""
 
     n_utterances: Count = 600
     """Utterances of the training set whose latents are kept in memory."""

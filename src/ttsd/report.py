@@ -222,22 +222,6 @@ def load_report(directory: Path) -> StageReport:
         raise StageError(f"{path}: not a report of this version ({reason}); run the stage again") from None
 
 
-def clear_stage(stage: str, in_dir: Path | None, out_dir: Path, reads: Sequence[Path] = ()) -> None:
-    """Remove what a stage wrote into its output directory, and nothing else that lies there.
-
-    Args:
-        stage: Name of the stage.
-        in_dir: The directory that the stage is about to read.
-        out_dir: Its output; it goes as well where nothing is left in it.
-        reads: Other files that the stage is about to read.
-
-    Raises:
-        StageError: The directory holds another stage's work, files that no stage wrote, or the input.
-    """
-    _refuse_to_clear(stage, in_dir, out_dir, reads)
-    _remove_own(out_dir)
-
-
 def _refuse_to_clear(stage: str, in_dir: Path | None, out_dir: Path, reads: Sequence[Path]) -> None:
     if not out_dir.exists() or (out_dir.is_dir() and all(map(_is_temporary, out_dir.iterdir()))):
         return

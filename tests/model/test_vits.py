@@ -28,6 +28,8 @@ def test_every_preset_speaks_whole_frames_the_same_under_a_seed(preset: str, dur
 def test_a_frame_length_the_decoder_cannot_make_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"audio\.hop_length=256"):
         build_vits(ModelConfig(), AudioConfig(hop_length=200), 40)
+    with pytest.raises(ConfigError, match=r"set audio\.n_fft=1024"):
+        build_vits(ModelConfig(decoder="istft"), AudioConfig(n_fft=1100, win_length=1024), 40)
 
 
 def test_a_voice_keeps_everything_but_the_discriminator() -> None:

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from ttsd.config import load_config
 from ttsd.data.corpus import read_corpus
+from ttsd.errors import StageError
 from ttsd.model.istft_decoder import IstftDecoder
 from ttsd.training.datamodule import select_utterances
-from ttsd.training.decoder import decoder_loss, speak_latents
+from ttsd.training.decoder import decoder_loss, long_enough, speak_latents
 from ttsd.training.phase import minimize
 from ttsd.training.start import load_start
 
@@ -36,3 +38,10 @@ def test_latents_have_the_timing_of_the_clips_and_teach_the_decoder(curated_corp
     kept = tmp_path / "decoder.ckpt"
     minimize(decoder, loss_at, max_steps=60, learning_rate=1e-3, kept=kept, progress=lambda *_: None)
     assert float(loss_at(1000).detach()) < 0.6 * before
+
+
+def test_windows_longer_than_every_clip_are_refused() -> None:
+    pairs = [(torch.zeros(192, 40), torch.zeros(40 * 256)), (torch.zeros(192, 90), torch.zeros(90 * 256))]
+    assert long_enough(pairs, 90, "train.decoder.segment_frames") == pairs[1:]
+    with pytest.raises(StageError, match=r"train\.decoder\.segment_frames is 91, and the longest of 2 clips has 90"):
+        long_enough(pairs, 91, "train.decoder.segment_frames")

@@ -12,9 +12,11 @@ from ttsd.config import Config, load_config
 from ttsd.data.phonemes import phonemize
 from ttsd.data.piper_voice import piper_voice_path
 from ttsd.errors import CheckpointError, ConfigError, StageError
+from ttsd.model.mel import compute_spectrogram
 from ttsd.training.batch import TrainingUtterance
 from ttsd.training.checkpoint import load_student, read_checkpoint, save_checkpoint
-from ttsd.training.completion import complete_student, speak_targets
+from ttsd.training.completion import complete_student, speak_sentences
+from ttsd.training.decoder import decoder_loss
 from ttsd.training.start import Start, load_start
 
 
@@ -115,35 +117,69 @@ def test_any_piper_voice_starts_by_its_path(tmp_path: Path) -> None:
 
 def test_completion_brings_the_posterior_encoder_to_the_voices_latents(start: Start, tmp_path: Path) -> None:
     config = load_config(None, ["train.completion.max_steps=30", "train.completion.batch_size=4"])
-    texts = ("The tide turns twice a day, as it always has.", "Mountains grow where two continents collide.")
-    utterances = [
-        TrainingUtterance(str(number), tmp_path, tuple(start.symbols.encode(phonemize(text))), 1)
-        for number, text in enumerate(texts)
-    ]
+    utterances = _utterances(start, tmp_path)
     said: list[tuple[int, int, str]] = []
-    targets = speak_targets(start, utterances, config, lambda *told: said.append(told))
-    assert [spec.shape[1] for spec, _ in targets] == [z.shape[1] for _, z in targets]
+    spoken = speak_sentences(start, utterances, config, lambda *told: said.append(told))
+    assert [len(wav) for _, wav in spoken] == [z.shape[1] * config.audio.hop_length for z, _ in spoken]
     assert said[-1] == (2, 2, "completion-speech")
     encoder = start.student.posterior_encoder
 
     def error() -> float:
-        with torch.no_grad():
-            means = [encoder(spec.unsqueeze(0), torch.tensor([spec.shape[1]]))[1][0] for spec, _ in targets]
-        return float(
-            torch.cat([(mean - z).abs().flatten() for mean, (_, z) in zip(means, targets, strict=True)]).mean()
-        )
+        errors = []
+        for z, wav in spoken:
+            spec = compute_spectrogram(wav.unsqueeze(0), config.audio)
+            with torch.no_grad():
+                errors.append((encoder(spec, torch.tensor([spec.shape[2]]))[1][0] - z).abs().flatten())
+        return float(torch.cat(errors).mean())
 
     before = error()
-    complete_student(start, utterances, tmp_path / "completion.ckpt", config, lambda *told: said.append(told))
+    losses = complete_student(start, utterances, tmp_path, config, lambda *told: said.append(told))
     assert error() < 0.8 * before
-    assert said[-1] == (30, 30, "completion")
+    assert said[-1] == (30, 30, "completion-posterior")
+    assert list(losses) == ["completion-posterior"]
+
+
+def test_completion_gives_a_student_its_own_kind_of_decoder(tmp_path: Path) -> None:
+    config = load_config(
+        None,
+        [
+            "model.decoder=istft",
+            "train.completion.max_steps=1",
+            "train.completion.decoder_max_steps=60",
+            "train.decoder.batch_size=4",
+        ],
+    )
+    torch.manual_seed(0)
+    start = load_start(config)
+    (part,) = (part for part in start.parts if part.part == "waveform_decoder")
+    assert (part.n_loaded, part.why) == (0, "the student decodes in another way")
+    utterances = _utterances(start, tmp_path)
+    pairs = speak_sentences(start, utterances, config, lambda *_: None)
+
+    def loss() -> float:
+        with torch.no_grad():
+            decoder = start.student.waveform_decoder
+            return float(decoder_loss(decoder, pairs, config.train.decoder, config.audio, 1, 0))
+
+    before = loss()
+    losses = complete_student(start, utterances, tmp_path, config, lambda *_: None)
+    assert loss() < 0.6 * before
+    assert list(losses) == ["completion-posterior", "completion-decoder"]
+
+
+def _utterances(start: Start, folder: Path) -> list[TrainingUtterance]:
+    texts = ("The tide turns twice a day, as it always has.", "Mountains grow where two continents collide.")
+    return [
+        TrainingUtterance(str(number), folder, tuple(start.symbols.encode(phonemize(text))), 1)
+        for number, text in enumerate(texts)
+    ]
 
 
 def test_sentences_shorter_than_a_crop_complete_nothing_and_say_so(start: Start, tmp_path: Path) -> None:
     config = load_config(None, ["train.completion.crop_frames=500"])
     utterance = TrainingUtterance("short", tmp_path, tuple(start.symbols.encode(phonemize("Yes."))), 1)
     with pytest.raises(StageError, match=r"train\.completion\.crop_frames is 500"):
-        speak_targets(start, [utterance], config, lambda *_: None)
+        complete_student(start, [utterance], tmp_path, config, lambda *_: None)
 
 
 def test_a_checkpoint_of_another_make_is_refused_as_a_start(start: Start, tmp_path: Path) -> None:
@@ -153,7 +189,7 @@ def test_a_checkpoint_of_another_make_is_refused_as_a_start(start: Start, tmp_pa
         update={"model": start.voice_config.model.model_copy(update={"decoder": "istft"})}
     )
     save_checkpoint(path, istft, start.symbols, {})
-    with pytest.raises(CheckpointError, match="istft decoder"):
+    with pytest.raises(CheckpointError, match=r"set model\.decoder=istft"):
         load_start(load_config(None, [f"train.init_from={path}"]))
     save_checkpoint(path, start.voice_config, start.symbols, start.voice.state_dict())
     with pytest.raises(CheckpointError, match=r"set model\.posterior_layers=16"):

@@ -144,6 +144,8 @@ def _table(targets: set[str], loaded: set[str], given: set[str], skips_durations
         why = ""
         if part == "duration_predictor" and skips_durations:
             why = "the student predicts durations in another way"
+        elif part == "waveform_decoder" and not mine & loaded:
+            why = "the student decodes in another way"
         elif mine and not theirs:
             why = "the source has none"
         elif mine - loaded:

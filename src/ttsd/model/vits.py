@@ -101,7 +101,8 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
         discriminator: Build the discriminator as well; only training needs it.
 
     Raises:
-        ConfigError: The preset's decoder makes another number of samples from a frame than `audio.hop_length`.
+        ConfigError: The preset's decoder makes another number of samples from a frame than `audio.hop_length`, or the
+            `istft` decoder cannot make that number.
     """
     decoder = DECODERS[model.preset]
     if decoder.hop_length != audio.hop_length:
@@ -138,6 +139,12 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
     # One unnamed language: without it coqui would warn at every start that it has to guess one.
     student = Vits(VitsConfig(model_args=args, audio=sizes, languages=["one"]))
     if model.decoder == "istft":
+        if audio.n_fft % audio.hop_length or audio.n_fft == audio.hop_length:
+            nearest = audio.hop_length * max(2, round(audio.n_fft / audio.hop_length))
+            raise ConfigError(
+                f"audio.n_fft is {audio.n_fft}, and the istft decoder needs a multiple of audio.hop_length "
+                f"({audio.hop_length}); set audio.n_fft={nearest}"
+            )
         student.waveform_decoder = IstftDecoder(args.hidden_channels, audio)
     return student
 

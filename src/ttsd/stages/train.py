@@ -48,7 +48,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     from ttsd.training.callbacks import best_step
     from ttsd.training.checkpoint import save_checkpoint
     from ttsd.training.completion import complete_student
-    from ttsd.training.decoder import replace_decoder
+    from ttsd.training.decoder import adapt_decoder
 
     corpus = read_corpus(in_dir)
     validate_corpus(corpus, config.audio.sample_rate)
@@ -68,12 +68,11 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
             start.voice.state_dict(),
             lacks_posterior_encoder=start.lacks_posterior_encoder,
         )
-    kept = {phase: out_dir / f"{phase}.ckpt" for phase in ("completion", "decoder")}
-    losses = {"completion": complete_student(start, utterances["train"], kept["completion"], config, progress)}
+    losses = complete_student(start, utterances["train"], out_dir, config, progress)
     history = _fit(start, utterances, out_dir, config, progress)
     if config.model.decoder == "istft":
-        losses["decoder"] = replace_decoder(out_dir, utterances["train"], kept["decoder"], config, progress)
-    for path in kept.values():
+        losses["decoder"] = adapt_decoder(out_dir, utterances["train"], config, progress)
+    for path in (*out_dir.glob("completion-*.ckpt"), out_dir / "decoder.ckpt"):
         path.unlink(missing_ok=True)
     n_frames = sum(utterance.n_frames for utterance in utterances["train"])
     report = StageReport(
@@ -135,14 +134,12 @@ def _fit(
     from ttsd.training.callbacks import Checkpoints, ProgressLine
     from ttsd.training.checkpoint import read_checkpoint
     from ttsd.training.datamodule import CorpusDataModule
-    from ttsd.training.start import training_model
     from ttsd.training.vits_module import VitsModule
 
     # Its notes on devices and loggers are not what a user of ttsd can act on.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     train = config.train
-    # Until its decoder is replaced, a voice is saved as what it is: one with the HiFi-GAN.
-    module = VitsModule(start.student, config.model_copy(update={"model": training_model(config.model)}))
+    module = VitsModule(start.student, config)
     last = out_dir / "last.ckpt"
     kept: dict[str, Any] | None = read_checkpoint(last) if last.is_file() else None
     history: list[dict[str, float]] = json.loads(kept["run"]["history"]) if kept else []

@@ -188,7 +188,19 @@ def load_student(path: Path) -> Student:
     Raises:
         CheckpointError: There is no such file, or it is not a checkpoint of this version.
     """
-    content = read_checkpoint(path)
+    return build_student(read_checkpoint(path), path)
+
+
+def build_student(content: dict[str, Any], path: Path) -> Student:
+    """Build the voice of a checkpoint that was read.
+
+    Args:
+        content: From `read_checkpoint`.
+        path: Where it was read from.
+
+    Raises:
+        CheckpointError: Its weights and its settings do not belong together.
+    """
     config = parse_config(content["config"], origin=str(path))
     symbols = SymbolTable(**content["symbols"])
     vits = build_vits(config.model, config.audio, symbols.n_symbols)

@@ -1,10 +1,10 @@
 """The last phase of a student with the `istft` decoder: it learns to speak from the latents that the text gives.
 
 The full steps of VITS show a decoder latents of real speech alone. What it meets in synthesis are latents of the text,
-and after a short training the two are not yet alike. A fresh decoder that learns from the latter, stretched to the
-clips' own timing by the alignment, makes up for much of the difference, as vocoders do that are trained on the
-spectrograms an acoustic model predicts (Shen et al., 2018, "Natural TTS synthesis by conditioning WaveNet on mel
-spectrogram predictions").
+and after a short training the two are not yet alike. A decoder that goes on with the latter, stretched to the clips'
+own timing by the alignment, makes up for much of the difference, as vocoders do that are trained on the spectrograms
+an acoustic model predicts (Shen et al., 2018, "Natural TTS synthesis by conditioning WaveNet on mel spectrogram
+predictions").
 """
 
 import functools
@@ -12,68 +12,74 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ttsd.config import AudioConfig, Config, DecoderConfig
 from ttsd.data.symbols import SymbolTable
-from ttsd.model.istft_decoder import IstftDecoder
+from ttsd.errors import StageError
 from ttsd.model.mel import compute_mel, compute_spectrogram
 from ttsd.model.vits import Vits
 from ttsd.training.batch import TrainingUtterance, UtteranceDataset
-from ttsd.training.checkpoint import load_student, read_checkpoint, save_checkpoint
+from ttsd.training.checkpoint import build_student, read_checkpoint, save_checkpoint
 from ttsd.training.losses import mel_loss
 from ttsd.training.phase import minimize
 from ttsd.utils.seeds import derive_seed
+
+Pairs = list[tuple[Tensor, Tensor]]
+"""Latents, and something that belongs to them frame by frame."""
 
 _RESOLUTIONS = ((512, 80), (1024, 80), (2048, 120))
 """Length of the Fourier transform in samples, and mel bands; successive frames are a quarter of the former apart."""
 
 
-def replace_decoder(
+def adapt_decoder(
     run_dir: Path,
     utterances: Sequence[TrainingUtterance],
-    kept: Path,
     config: Config,
     progress: Callable[[int, int, str], None],
 ) -> list[float]:
-    """Give a trained student the `istft` decoder; a student that has it already is left as it is.
+    """Let the decoder of a trained student learn from the latents of the text; done before, it is left as it is.
 
     Args:
-        run_dir: Where `last.ckpt` lies; it and `best.ckpt` are written anew with the new decoder.
+        run_dir: Where `last.ckpt` lies; it and `best.ckpt` are written anew. The phase goes on from where it was
+            stopped by `decoder.ckpt`.
         utterances: The training utterances.
-        kept: File that the phase goes on from where it was stopped.
         config: Reads `audio`, `train.decoder` and `seed`.
         progress: Told how many clips and steps are done.
 
     Returns:
         The mean loss of each hundred steps.
+
+    Raises:
+        StageError: Every clip is shorter than a window.
     """
-    settings = config.train.decoder
-    content = read_checkpoint(run_dir / "last.ckpt")
-    student = load_student(run_dir / "last.ckpt").vits
-    torch.manual_seed(derive_seed(config.seed, "decoder", "start"))
-    decoder = IstftDecoder(student.args.hidden_channels, config.audio)
+    settings, last = config.train.decoder, run_dir / "last.ckpt"
+    content = read_checkpoint(last)
+    run = content["run"]
+    if "decoder" in run:
+        losses: list[float] = run["decoder"]
+        return losses
+    student = build_student(content, last).vits
+    decoder = student.waveform_decoder
     pairs = functools.cache(lambda: speak_latents(student, utterances, config, progress))
     losses = minimize(
         decoder,
         lambda step: decoder_loss(decoder, pairs(), settings, config.audio, config.seed, step),
         max_steps=settings.max_steps,
         learning_rate=settings.learning_rate,
-        kept=kept,
+        kept=run_dir / "decoder.ckpt",
         progress=lambda done, total: progress(done, total, "decoder"),
     )
-    if content["config"]["model"]["decoder"] == "hifigan":
-        others = {name: value for name, value in content["voice"].items() if not name.startswith("waveform_decoder.")}
-        voice = others | {f"waveform_decoder.{name}": value for name, value in decoder.state_dict().items()}
-        symbols = SymbolTable(**content["symbols"])
-        for name, run in (("best.ckpt", None), ("last.ckpt", content["run"])):
-            save_checkpoint(run_dir / name, config, symbols, voice, content["duration_scale"], run)
+    voice = content["voice"] | {f"waveform_decoder.{name}": value for name, value in decoder.state_dict().items()}
+    symbols = SymbolTable(**content["symbols"])
+    for name, kept in (("best.ckpt", None), ("last.ckpt", run | {"decoder": losses})):
+        save_checkpoint(run_dir / name, config, symbols, voice, content["duration_scale"], kept)
     return losses
 
 
 def speak_latents(
     student: Vits, utterances: Sequence[TrainingUtterance], config: Config, progress: Callable[[int, int, str], None]
-) -> list[tuple[Tensor, Tensor]]:
+) -> Pairs:
     """Let the text speak each clip in latents, with the clip's own timing.
 
     Args:
@@ -85,6 +91,9 @@ def speak_latents(
     Returns:
         For each clip of a window's length or longer, the latents float32 [hidden, n_frames] and the waveform float32
         [n_frames * hop_length].
+
+    Raises:
+        StageError: Every clip is shorter than a window.
     """
     generator = torch.Generator().manual_seed(derive_seed(config.seed, "decoder", "utterances"))
     order = torch.randperm(len(utterances), generator=generator)[: config.train.decoder.n_utterances].tolist()
@@ -92,11 +101,28 @@ def speak_latents(
     pairs = []
     for number in range(len(dataset)):
         _, symbol_ids, wav = dataset[number]
-        if len(wav) >= config.train.decoder.segment_frames * config.audio.hop_length:
-            torch.manual_seed(derive_seed(config.seed, "decoder", "noise", number))
-            pairs.append((_latents_of_text(student, symbol_ids, wav, config), wav))
+        torch.manual_seed(derive_seed(config.seed, "decoder", "noise", number))
+        pairs.append((_latents_of_text(student, symbol_ids, wav, config), wav))
         progress(number + 1, len(dataset), "decoder-latents")
-    return pairs
+    return long_enough(pairs, config.train.decoder.segment_frames, "train.decoder.segment_frames")
+
+
+def long_enough(pairs: Pairs, n_frames: int, setting: str) -> Pairs:
+    """Return the pairs of at least this many frames.
+
+    Args:
+        pairs: Latents float32 [hidden, n_frames], and something that belongs to them.
+        n_frames: The least number.
+        setting: Name of the setting that asks for it.
+
+    Raises:
+        StageError: There is none.
+    """
+    kept = [pair for pair in pairs if pair[0].shape[1] >= n_frames]
+    if not kept:
+        longest = max(z.shape[1] for z, _ in pairs)
+        raise StageError(f"{setting} is {n_frames}, and the longest of {len(pairs)} clips has {longest}; lower it")
+    return kept
 
 
 @torch.inference_mode()
@@ -112,8 +138,8 @@ def _latents_of_text(student: Vits, symbol_ids: Tensor, wav: Tensor, config: Con
 
 
 def decoder_loss(
-    decoder: IstftDecoder,
-    pairs: Sequence[tuple[Tensor, Tensor]],
+    decoder: nn.Module,
+    pairs: Pairs,
     config: DecoderConfig,
     audio: AudioConfig,
     seed: int,

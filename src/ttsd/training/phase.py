@@ -1,6 +1,5 @@
 """A phase of training beside the full steps of VITS: one loss over some parts, saved as it goes, resumed exactly."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ttsd.training.checkpoint import load_tensors, save_tensors
+from ttsd.training.schedule import learning_rate_at
 
 _SAVE_EVERY_STEPS = 100
-_WARMUP_STEPS = 20
-_FINAL_RATIO = 0.05
 _BETAS = (0.8, 0.99)
 
 
@@ -46,9 +44,7 @@ def minimize(
     means: list[float] = state["losses"]
     recent: list[Tensor] = []
     for step in range(state["step"], max_steps):
-        rise = min((step + 1) / _WARMUP_STEPS, 1.0)
-        fall = 0.5 * (1 + math.cos(math.pi * step / max_steps))
-        optimizer.param_groups[0]["lr"] = learning_rate * rise * (_FINAL_RATIO + (1 - _FINAL_RATIO) * fall)
+        optimizer.param_groups[0]["lr"] = learning_rate_at(step, peak=learning_rate, max_steps=max_steps)
         loss = loss_at(step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -25,6 +25,8 @@ class Start:
     parts: list[LoadedPart]
     """What was loaded, is new, and was skipped."""
     lacks_posterior_encoder: bool
+    lacks_decoder: bool = False
+    """The student has another kind of decoder than the voice."""
 
 
 def load_start(config: Config) -> Start:
@@ -43,14 +45,9 @@ def load_start(config: Config) -> Start:
     return _from_piper(piper_voice_path(init_from), config)
 
 
-def training_model(model: ModelConfig) -> ModelConfig:
-    """Return the geometry of the full steps: always with the HiFi-GAN; an `istft` decoder is learnt after them."""
-    return model.model_copy(update={"decoder": "hifigan"})
-
-
 def _build(config: Config, symbols: SymbolTable) -> Vits:
     discriminator = config.train.adversarial_start_step is not None
-    return build_vits(training_model(config.model), config.audio, symbols.n_symbols, discriminator=discriminator)
+    return build_vits(config.model, config.audio, symbols.n_symbols, discriminator=discriminator)
 
 
 def _from_piper(path: Path, config: Config) -> Start:
@@ -66,7 +63,15 @@ def _from_piper(path: Path, config: Config) -> Start:
     voice = build_vits(model, config.audio, n_rows)
     load_weights(voice, weights, str(path))
     voice_config = config.model_copy(update={"model": model})
-    return Start(student, symbols, voice.eval(), voice_config, parts, lacks_posterior_encoder=True)
+    return Start(
+        student,
+        symbols,
+        voice.eval(),
+        voice_config,
+        parts,
+        lacks_posterior_encoder=True,
+        lacks_decoder=config.model.decoder != model.decoder,
+    )
 
 
 def _from_checkpoint(path: Path, config: Config) -> Start:
@@ -78,10 +83,11 @@ def _from_checkpoint(path: Path, config: Config) -> Start:
             f"{path}: a {theirs.model.preset} student, and model.preset is {config.model.preset}; "
             f"set model.preset={theirs.model.preset}"
         )
-    if theirs.model.decoder != "hifigan":
+    lacks_decoder = theirs.model.decoder != config.model.decoder
+    if lacks_decoder and config.model.decoder == "hifigan":
         raise CheckpointError(
-            f"{path}: a voice with the {theirs.model.decoder} decoder, from which no training can start; "
-            "give a voice with the hifigan decoder, or the Piper voice it came from"
+            f"{path}: a voice with the {theirs.model.decoder} decoder, and model.decoder is hifigan; "
+            f"set model.decoder={theirs.model.decoder}"
         )
     lacks_posterior_encoder = bool(content.get("lacks_posterior_encoder"))
     if not lacks_posterior_encoder and theirs.model.posterior_layers != config.model.posterior_layers:
@@ -96,11 +102,13 @@ def _from_checkpoint(path: Path, config: Config) -> Start:
         weights = {name: value for name, value in weights.items() if not name.startswith("duration_predictor.")}
     if lacks_posterior_encoder:
         weights = {name: value for name, value in weights.items() if not name.startswith("posterior_encoder.")}
+    if lacks_decoder:
+        weights = {name: value for name, value in weights.items() if not name.startswith("waveform_decoder.")}
     student.load_state_dict(weights, strict=False)
     voice = build_vits(theirs.model, theirs.audio, symbols.n_symbols)
     voice.load_state_dict(content["voice"])
     parts = _count_parts(student, set(weights))
-    return Start(student, symbols, voice.eval(), theirs, parts, lacks_posterior_encoder)
+    return Start(student, symbols, voice.eval(), theirs, parts, lacks_posterior_encoder, lacks_decoder)
 
 
 def _count_parts(student: Vits, given: set[str]) -> list[LoadedPart]:

@@ -10,25 +10,16 @@ import torch
 from torch import Tensor
 from TTS.tts.utils.helpers import segment, sequence_mask
 
-from ttsd.config import Config, TrainConfig
+from ttsd.config import Config
 from ttsd.errors import StageError
 from ttsd.model.mel import compute_mel, compute_spectrogram
 from ttsd.model.vits import Vits, generator_parameters
 from ttsd.training.batch import Batch
 from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, kl_loss, mel_loss
+from ttsd.training.schedule import learning_rate_at
 from ttsd.utils.seeds import derive_seed
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-
-
-def learning_rate_at(step: int, train: TrainConfig) -> float:
-    """Return the learning rate of a step: a linear rise, then half a cosine down to its final share."""
-    if step < train.warmup_steps:
-        return train.learning_rate * (step + 1) / (train.warmup_steps + 1)
-    span = max(train.max_steps - train.warmup_steps, 1)
-    place = min((step - train.warmup_steps) / span, 1.0)
-    low = train.final_learning_rate_ratio
-    return train.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * place)))
 
 
 class VitsModule(lightning.LightningModule):
@@ -96,7 +87,13 @@ class VitsModule(lightning.LightningModule):
         # Seeded by its number, so that a resumed run draws what an undisturbed one would.
         torch.manual_seed(derive_seed(self.config.seed, "step", self.step, self.global_rank))
         train = self.config.train
-        learning_rate = learning_rate_at(self.step, train)
+        learning_rate = learning_rate_at(
+            self.step,
+            peak=train.learning_rate,
+            max_steps=train.max_steps,
+            warmup_steps=train.warmup_steps,
+            final_ratio=train.final_learning_rate_ratio,
+        )
         optimizers = self._optimizers()
         for optimizer in optimizers:
             for group in optimizer.param_groups:
