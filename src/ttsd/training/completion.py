@@ -51,10 +51,11 @@ def complete_student(
     completion, windows = config.train.completion, config.train.decoder
     encoder, decoder = start.student.posterior_encoder, start.student.waveform_decoder
     speech = functools.cache(lambda: speak_sentences(start, utterances, config, progress))
+    # Spoken when a phase asks for it: a run that goes on from the full steps does not.
+    crops = functools.cache(lambda: long_enough(speech(), completion.crop_frames, "train.completion.crop_frames"))
     spectrograms = functools.cache(
         lambda: [(compute_spectrogram(wav.unsqueeze(0), config.audio)[0], z) for z, wav in crops()]
     )
-    crops = functools.cache(lambda: long_enough(speech(), completion.crop_frames, "train.completion.crop_frames"))
     pairs = functools.cache(lambda: long_enough(speech(), windows.segment_frames, "train.decoder.segment_frames"))
     phases: dict[str, tuple[nn.Module, Callable[[int], Tensor], int, float]] = {}
     if start.lacks_posterior_encoder:
