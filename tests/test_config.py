@@ -103,3 +103,13 @@ def test_there_are_settings_files() -> None:
 def test_every_settings_file_loads(path: Path) -> None:
     config = load_config(path)
     assert (config == Config()) == (path.name == "default.yaml")
+
+
+def test_a_mistake_is_blamed_on_whoever_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("train: {max_steps: 5}")
+    with pytest.raises(ConfigError, match=r"^--set: train\.max_step: unknown setting"):
+        load_config(path, ["train.max_step=3"])
+    path.write_text("train: {max_step: 5}")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: train\.max_step: unknown setting"):
+        load_config(path, ["train.batch_size=3"])

@@ -4,6 +4,7 @@ Defaults live here; a YAML file holds only what differs; `--set a.b=c` is laid o
 validated once. Keys and secrets are never settings: they come from the environment alone.
 """
 
+import copy
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -378,9 +379,12 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
     tree: dict[str, Any] = {}
     if path is not None:
         tree = _read_yaml(path)
+    alone = copy.deepcopy(tree)
     for override in overrides:
         _apply_override(tree, override)
-    return parse_config(tree, origin=str(path) if path else "--set")
+    # A mistake that the file does not make by itself is one of the command line.
+    blame_file = path is not None and (tree == alone or not _is_valid(alone))
+    return parse_config(tree, origin=str(path) if blame_file else "--set")
 
 
 def parse_config(tree: Mapping[str, Any], origin: str) -> Config:
@@ -397,6 +401,14 @@ def parse_config(tree: Mapping[str, Any], origin: str) -> Config:
         return Config.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(f"{origin}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _is_valid(tree: Mapping[str, Any]) -> bool:
+    try:
+        Config.model_validate(tree)
+    except ValidationError:
+        return False
+    return True
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ttsd.config import load_config
-from ttsd.errors import CheckpointError, ConfigError, CorpusError
+from ttsd.errors import CheckpointError, ConfigError, CorpusError, TtsdError
 from ttsd.stages import preprocess, qc, train
 from ttsd.training.checkpoint import load_student, read_checkpoint
 from ttsd.training.schedule import learning_rate_at
@@ -204,3 +204,13 @@ def test_a_gpu_that_is_not_there_is_told_before_anything_is_written(
     with pytest.raises(ConfigError, match=r"finds no GPU here; set train\.accelerator"):
         train.run(curated_corpus, tmp_path / "run", config)
     assert not (tmp_path / "run").exists()
+
+
+def test_settings_that_fit_no_clip_are_refused_before_anything_is_made(curated_corpus: Path, tmp_path: Path) -> None:
+    for setting, words in (
+        ("train.decoder.segment_frames=5000", r"train\.decoder\.segment_frames is 5000, and the longest clip has"),
+        ("train.completion.crop_frames=5000", r"train\.completion\.crop_frames is 5000"),
+    ):
+        with pytest.raises(TtsdError, match=words):
+            train.run(curated_corpus, tmp_path / "run", load_config(None, [*ISTFT_SETTINGS, setting]))
+    train.run(curated_corpus, tmp_path / "run", load_config(None, ISTFT_SETTINGS))

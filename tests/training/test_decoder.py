@@ -36,7 +36,7 @@ def test_latents_have_the_timing_of_the_clips_and_teach_the_decoder(curated_corp
 
     before = float(loss_at(1000).detach())
     kept = tmp_path / "decoder.ckpt"
-    minimize(decoder, loss_at, max_steps=60, learning_rate=1e-3, kept=kept, progress=lambda *_: None)
+    minimize(decoder, loss_at, max_steps=60, learning_rate=1e-3, setting="a.b", kept=kept, progress=lambda *_: None)
     assert float(loss_at(1000).detach()) < 0.6 * before
 
 

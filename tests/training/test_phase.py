@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ttsd.errors import StageError
+from ttsd.training.checkpoint import load_tensors
 from ttsd.training.phase import minimize
 
 
@@ -24,7 +26,7 @@ def fit(kept: Path, stop_at: int | None = None) -> tuple[nn.Linear, list[float],
         if done == stop_at:
             raise KeyboardInterrupt
 
-    losses = minimize(part, loss_at, max_steps=250, learning_rate=0.05, kept=kept, progress=progress)
+    losses = minimize(part, loss_at, max_steps=250, learning_rate=0.05, setting="a.b", kept=kept, progress=progress)
     return part, losses, told
 
 
@@ -50,3 +52,14 @@ def test_a_finished_phase_is_not_done_again(tmp_path: Path) -> None:
     again, same, told = fit(tmp_path / "kept.ckpt")
     assert (same, told) == (losses, [])
     assert torch.equal(whole.weight, again.weight)
+
+
+def test_a_loss_that_is_not_finite_ends_the_phase(tmp_path: Path) -> None:
+    part, kept = nn.Linear(4, 1), tmp_path / "decoder.ckpt"
+
+    def loss_at(step: int) -> Tensor:
+        return part.weight.sum() * (float("nan") if step == 150 else 1.0)
+
+    with pytest.raises(StageError, match=r"decoder: the loss is not finite by step 200; lower a\.b"):
+        minimize(part, loss_at, max_steps=250, learning_rate=1e-3, setting="a.b", kept=kept, progress=lambda *_: None)
+    assert load_tensors(kept)["step"] == 100

@@ -194,3 +194,11 @@ def test_a_checkpoint_of_another_make_is_refused_as_a_start(start: Start, tmp_pa
     save_checkpoint(path, start.voice_config, start.symbols, start.voice.state_dict())
     with pytest.raises(CheckpointError, match=r"set model\.posterior_layers=16"):
         load_start(load_config(None, [f"train.init_from={path}", "model.posterior_layers=6"]))
+
+
+def test_a_start_that_hears_other_spectrograms_is_refused(start: Start, tmp_path: Path) -> None:
+    assert start.voice is not None
+    path = tmp_path / "voice.ckpt"
+    save_checkpoint(path, start.voice_config, start.symbols, start.voice.state_dict())
+    with pytest.raises(ConfigError, match=r"set audio\.n_fft=1024"):
+        load_start(load_config(None, [f"train.init_from={path}", "audio.n_fft=2048"]))

@@ -60,6 +60,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         return done
     _write_config(out_dir, config)
     start, utterances = load()
+    losses = complete_student(start, utterances["train"], out_dir, config, progress)
+    # Not before: where completion refuses its settings, nothing is made yet that would block the mended command.
     if start.voice is not None:
         save_checkpoint(
             out_dir / "start.ckpt",
@@ -68,7 +70,6 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
             start.voice.state_dict(),
             lacks_posterior_encoder=start.lacks_posterior_encoder,
         )
-    losses = complete_student(start, utterances["train"], out_dir, config, progress)
     history = _fit(start, utterances, out_dir, config, progress)
     if config.model.decoder == "istft":
         losses["decoder"] = adapt_decoder(out_dir, utterances["train"], config, progress)
@@ -121,6 +122,9 @@ def _load(corpus: Corpus, config: Config) -> tuple["Start", dict[str, list["Trai
     utterances = {name: select_utterances(corpus, name, config, start.symbols) for name in ("train", "val")}
     if not utterances["train"]:
         raise CorpusError(f"{corpus.root}: no utterance is in the train split; add data or lower split.test_fraction")
+    window, longest = config.train.decoder.segment_frames, max(one.n_frames for one in utterances["train"])
+    if config.model.decoder == "istft" and window > longest:
+        raise ConfigError(f"train.decoder.segment_frames is {window}, and the longest clip has {longest}; lower it")
     return start, utterances
 
 

@@ -46,7 +46,7 @@ def complete_student(
         The mean loss of each hundred steps, by the name of the phase.
 
     Raises:
-        StageError: The voice speaks every sentence in fewer frames than a crop or a window.
+        StageError: The voice speaks every sentence in fewer frames than a crop or a window, or a loss is not finite.
     """
     completion, windows = config.train.completion, config.train.decoder
     encoder, decoder = start.student.posterior_encoder, start.student.waveform_decoder
@@ -57,28 +57,29 @@ def complete_student(
         lambda: [(compute_spectrogram(wav.unsqueeze(0), config.audio)[0], z) for z, wav in crops()]
     )
     pairs = functools.cache(lambda: long_enough(speech(), windows.segment_frames, "train.decoder.segment_frames"))
-    phases: dict[str, tuple[nn.Module, Callable[[int], Tensor], int, float]] = {}
+    phases: dict[str, tuple[nn.Module, Callable[[int], Tensor], int, str]] = {}
     if start.lacks_posterior_encoder:
         phases["completion-posterior"] = (
             encoder,
             lambda step: completion_loss(encoder, spectrograms(), completion, config.seed, step),
             completion.max_steps,
-            completion.learning_rate,
+            "completion",
         )
     if start.lacks_decoder:
         phases["completion-decoder"] = (
             decoder,
             lambda step: decoder_loss(decoder, pairs(), windows, config.audio, config.seed, step),
             completion.decoder_max_steps,
-            windows.learning_rate,
+            "decoder",
         )
     losses = {}
-    for name, (part, loss_at, max_steps, learning_rate) in phases.items():
+    for name, (part, loss_at, max_steps, section) in phases.items():
         losses[name] = minimize(
             part,
             loss_at,
             max_steps=max_steps,
-            learning_rate=learning_rate,
+            learning_rate=getattr(config.train, section).learning_rate,
+            setting=f"train.{section}.learning_rate",
             kept=run_dir / f"{name}.ckpt",
             progress=functools.partial(_tell, progress, name),
         )

@@ -67,6 +67,7 @@ def adapt_decoder(
         lambda step: decoder_loss(decoder, pairs(), settings, config.audio, config.seed, step),
         max_steps=settings.max_steps,
         learning_rate=settings.learning_rate,
+        setting="train.decoder.learning_rate",
         kept=run_dir / "decoder.ckpt",
         progress=lambda done, total: progress(done, total, "decoder"),
     )

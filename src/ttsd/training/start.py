@@ -90,6 +90,11 @@ def _from_checkpoint(path: Path, config: Config) -> Start:
             f"set model.decoder={theirs.model.decoder}"
         )
     lacks_posterior_encoder = bool(content.get("lacks_posterior_encoder"))
+    if not lacks_posterior_encoder and theirs.audio.n_fft != config.audio.n_fft:
+        raise ConfigError(
+            f"{path}: hears spectrograms with audio.n_fft={theirs.audio.n_fft}, and the settings say "
+            f"{config.audio.n_fft}; set audio.n_fft={theirs.audio.n_fft}"
+        )
     if not lacks_posterior_encoder and theirs.model.posterior_layers != config.model.posterior_layers:
         raise CheckpointError(
             f"{path}: its posterior encoder has {theirs.model.posterior_layers} layers, and model.posterior_layers is "
