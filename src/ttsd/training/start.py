@@ -102,13 +102,14 @@ def _from_checkpoint(path: Path, config: Config) -> Start:
         )
     symbols = SymbolTable(**content["symbols"])
     student = _build(config, symbols)
-    weights = content["voice"]
-    if theirs.model.duration_predictor != config.model.duration_predictor:
-        weights = {name: value for name, value in weights.items() if not name.startswith("duration_predictor.")}
-    if lacks_posterior_encoder:
-        weights = {name: value for name, value in weights.items() if not name.startswith("posterior_encoder.")}
-    if lacks_decoder:
-        weights = {name: value for name, value in weights.items() if not name.startswith("waveform_decoder.")}
+    other_durations = theirs.model.duration_predictor != config.model.duration_predictor
+    left_out = {
+        "duration_predictor.": other_durations,
+        "posterior_encoder.": lacks_posterior_encoder,
+        "waveform_decoder.": lacks_decoder,
+    }
+    prefixes = tuple(prefix for prefix, leave_out in left_out.items() if leave_out)
+    weights = {name: value for name, value in content["voice"].items() if not name.startswith(prefixes)}
     student.load_state_dict(weights, strict=False)
     voice = build_vits(theirs.model, theirs.audio, symbols.n_symbols)
     voice.load_state_dict(content["voice"])
