@@ -65,8 +65,17 @@ def generate(
         Path | None, typer.Option("--markdown", metavar="DIR", help="Folder of Markdown; the same as IN.")
     ] = None,
     teacher: Annotated[
-        str | None, typer.Option("--teacher", metavar="NAME", help="Whose voice: pico or piper.")
+        str | None, typer.Option("--teacher", metavar="NAME", help="Whose voice: pico, piper or elevenlabs.")
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what there is to buy and its price, and buy nothing.")
+    ] = False,
+    max_credits: Annotated[
+        int | None, typer.Option("--max-credits", metavar="N", help="Hard cap on the credits of all purchases ever.")
+    ] = None,
+    rebuy_unknown: Annotated[
+        bool, typer.Option("--rebuy-unknown", help="Buy requests again whose outcome nobody knows.")
+    ] = False,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
@@ -74,17 +83,31 @@ def generate(
 ) -> None:
     """Let a teacher read Markdown aloud.
 
-    Reads a folder of Markdown files, cuts them into utterances, and writes the teacher's speech as a corpus.
+    Reads a folder of Markdown files, cuts them into utterances, and writes the teacher's speech as a corpus. What is
+    bought is kept in `paths.takes`, and never bought again.
     """
     if markdown is not None:
         if out_dir is not None:
             raise typer.BadParameter("name the folder once, as IN or with --markdown")
         # With the folder named, the one position left is the output's.
         in_dir, out_dir = markdown, in_dir
-    settings = _load(config, overrides, {"generate.teacher": teacher})
+    options = {
+        "generate.teacher": teacher,
+        "generate.elevenlabs.max_credits": max_credits,
+        "generate.elevenlabs.rebuy_unknown": rebuy_unknown or None,
+    }
+    settings = _load(config, overrides, options)
+    source, target = in_dir or settings.paths.markdown, out_dir or settings.paths.raw
+    if plan:
+        from ttsd import terminal
+        from ttsd.stages.plan import plan_purchases
+
+        with terminal.stdout_on_stderr(), terminal.show_progress() as progress:
+            planned = plan_purchases(source, settings, progress)
+        terminal.print_plan(planned, as_json)
+        return
     from ttsd.stages import generate as stage
 
-    source, target = in_dir or settings.paths.markdown, out_dir or settings.paths.raw
     _run("generate", stage.run, source, target, settings, overwrite, as_json)
 
 

@@ -31,6 +31,10 @@ class PathsConfig(Settings):
 
     markdown: Path = Path("output")
     """Folder of Markdown study guides that `generate` reads."""
+    transcripts: Path = Path("datasets/transcripts")
+    """What Gemini wrote, a text file a section; they may be edited, and are never written twice."""
+    takes: Path = Path("datasets/takes")
+    """Speech that was paid for, and the ledger of it; shared by every corpus, never removed by a stage."""
     raw: Path = Path("datasets/raw")
     """Corpus that `generate` writes and `preprocess` reads."""
     processed: Path = Path("datasets/processed")
@@ -122,11 +126,101 @@ class VerbatimConfig(Settings):
     """Scripts that are read, by the first word of Unicode's names; `generate` and `synth` leave out others."""
 
 
+class GeminiConfig(Settings):
+    """Gemini: transcripts in spoken English, one request a section."""
+
+    model: str = "gemini-3.8-flash"
+    """Model, by its full name: aliases change their meaning."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.2
+    """Freedom of the wording; 0 takes the likeliest."""
+    max_output_tokens: Count = 16384
+    """Longest answer, in tokens."""
+    max_section_chars: Annotated[int, Field(ge=500)] = 12000
+    """Longer sections are written in several requests, cut between paragraphs; in characters of Markdown."""
+    requests_per_min: Count = 150
+    """Limit of the account for this model (RPM)."""
+    tokens_per_min: Count = 1_000_000
+    """Limit of the account for this model, in tokens of input (TPM)."""
+    n_concurrent: Annotated[int, Field(ge=1, le=64)] = 8
+    """Sections in flight."""
+    timeout_s: Positive = 120.0
+    """Longest wait for an answer, in seconds."""
+    base_url: str | None = None
+    """Address of the service; none takes Google's own."""
+
+
+class ElevenLabsConfig(Settings):
+    """ElevenLabs: bought speech, a paragraph a request, with the time of every character."""
+
+    voice: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    """Id of the voice, as the account lists it."""
+    model: str = "eleven_multilingual_v2"
+    """Model."""
+    output_format: Literal[
+        "wav_16000", "wav_22050", "wav_24000", "wav_44100", "wav_48000",
+        "pcm_16000", "pcm_22050", "pcm_24000", "pcm_44100", "pcm_48000",
+    ] = "wav_24000"  # fmt: skip
+    """Format of the audio; lossless ones only. 44.1 kHz and above need a larger plan."""
+    seed: Annotated[int, Field(ge=0, le=4294967295)] | None = None
+    """Seed of the service, which promises nothing for it; none sends none."""
+    language_code: str | None = None
+    """Language to enforce, for the models that take one."""
+    stability: Fraction | None = None
+    """Evenness of the delivery; none takes the voice's own setting, read once and kept."""
+    similarity_boost: Fraction | None = None
+    """Closeness to the original voice; none takes the voice's own setting, read once and kept."""
+    style: Fraction | None = None
+    """Exaggeration of the style; none takes the voice's own setting, read once and kept."""
+    use_speaker_boost: bool | None = None
+    """Boost of the likeness; none takes the voice's own setting, read once and kept."""
+    speed: Annotated[float, Field(ge=0.7, le=1.2)] | None = None
+    """Speaking rate; none takes the voice's own setting, read once and kept."""
+    text_normalization: Literal["auto", "on", "off"] = "off"
+    """Whether the service spells out numbers itself; `off` because the text is spelt out before it is sent."""
+    context: Literal["auto", "on", "off"] = "auto"
+    """Whether the text before and after is sent along; `auto` does it for the models that take it."""
+    context_chars: Annotated[int, Field(ge=0, le=2000)] = 300
+    """How much of the text before and after is sent along, in characters; it is not spoken and not paid."""
+    max_request_chars: Annotated[int, Field(ge=50)] = 2000
+    """Longest request, in characters, below the model's own limit: the most that one lost answer puts in doubt."""
+    max_concurrent: Annotated[int, Field(ge=1, le=64)] = 32
+    """Most requests in flight; the account's own limit is learnt on the way."""
+    max_credits: Count | None = None
+    """The ledger's hard cap: no request is sent that could take all that was ever bought above it; none has no cap."""
+    rebuy_unknown: bool = False
+    """Buy again what is neither known to be paid nor found in the service's history; it may be paid twice."""
+    timeout_s: Positive = 240.0
+    """Longest wait for an answer, in seconds."""
+    max_wait_s: NonNegative = 600.0
+    """Longest time to be turned away as too many before the run stops, in seconds."""
+    base_url: str | None = None
+    """Address of the service; none takes ElevenLabs' own."""
+
+
+class CutConfig(Settings):
+    """How a bought paragraph is cut into utterances, and what is not trained on."""
+
+    min_pause_ms: Positive = 60.0
+    """Shortest pause a cut may fall into, in milliseconds."""
+    silence_db: Annotated[float, Field(lt=0)] = -40.0
+    """Quieter than this, relative to the speech, counts as silence; in dB."""
+    max_chars_per_s: Positive = 35.0
+    """Faster than this, a sentence was not spoken in full, in characters per second."""
+    max_tail_s: Positive = 0.7
+    """Longest sound behind the last character, in seconds; more is speech that nobody asked for."""
+
+
 class GenerateConfig(Settings):
     """`generate`: Markdown to transcripts to teacher speech."""
 
-    teacher: Literal["pico", "piper"] = "piper"
+    transcripts: Literal["verbatim", "gemini"] = "verbatim"
+    """Who writes what is spoken: the guide's own sentences word for word, or Gemini in spoken English."""
+    teacher: Literal["pico", "piper", "elevenlabs"] = "piper"
     """Whose voice is distilled."""
+    terms_acknowledged: bool = False
+    """You have read the providers' terms and have the voice owner's consent; paid services are asked only then."""
+    rights: str = ""
+    """The voice's licence and its owner's consent in your own words, kept in the corpus's report."""
     max_utterances: Count | None = None
     """Stop after this many utterances; none takes them all."""
     verbatim: VerbatimConfig = VerbatimConfig()
@@ -135,6 +229,12 @@ class GenerateConfig(Settings):
     """Settings of the `pico` teacher."""
     piper: PiperConfig = PiperConfig()
     """Settings of the `piper` teacher."""
+    gemini: GeminiConfig = GeminiConfig()
+    """Settings of the `gemini` writer."""
+    elevenlabs: ElevenLabsConfig = ElevenLabsConfig()
+    """Settings of the `elevenlabs` teacher."""
+    cut: CutConfig = CutConfig()
+    """Settings of cutting paragraphs."""
 
 
 class PreprocessConfig(Settings):

@@ -7,6 +7,8 @@ TtsdError
 ├── StageError          a directory that a stage reads or writes
 ├── CheckpointError     a student or a voice file
 ├── TeacherError        a teacher failed on an utterance
+├── ProviderError       a paid service cannot go on: key, quota, voice, limits
+├── LedgerError         the ledger of bought speech
 ├── EvaluationError     nothing to evaluate, or a student below its bound
 └── MissingExtraError   an optional package is not installed
 
@@ -40,6 +42,14 @@ class CheckpointError(TtsdError):
 
 class TeacherError(TtsdError):
     """A teacher could not speak."""
+
+
+class ProviderError(TtsdError):
+    """A paid service cannot go on for this account: the key, the quota, the voice, the limits or the connection."""
+
+
+class LedgerError(TtsdError):
+    """The ledger of bought speech, or a take beside it, cannot be read or written."""
 
 
 class EvaluationError(TtsdError):

@@ -33,11 +33,11 @@ _COMMON = (REPORT_NAME, ".partial/*/*")
 class Progress(Protocol):
     """How a stage tells how far it is."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Say that `done` of `total` pieces of the work called `note` are done."""
+    def __call__(self, done: int, total: int, note: str = "", detail: str = "") -> None:
+        """Say that `done` of `total` pieces of the work called `note` are done, and what else there is to say."""
 
 
-def no_progress(done: int, total: int, note: str = "") -> None:
+def no_progress(done: int, total: int, note: str = "", detail: str = "") -> None:
     """Say nothing."""
 
 

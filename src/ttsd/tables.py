@@ -1,9 +1,12 @@
 """A stage's report as tables of text, for a reader of the terminal."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ttsd.report import StageReport
+
+if TYPE_CHECKING:
+    from ttsd.stages.plan import Plan
 
 Table = tuple[list[str], list[list[str]]]
 """Header and rows."""
@@ -45,6 +48,23 @@ def report_tables(report: StageReport, timings: Timings | None = None) -> list[T
     _collect({key: value for key, value in details.items() if key != "parts"}, "", facts, tables)
     if details.get("parts"):
         tables.append(_parts_table(details["parts"]))
+    return tables
+
+
+def plan_tables(plan: "Plan") -> list[Table]:
+    """Return a plan as tables of text: the guides with their total, requests in doubt, and facts of the account."""
+    columns = ["sections", "utterances", "characters", "bought", "requests", "credits", "hours"]
+    rows = []
+    for guide in [*plan.guides, plan.total]:
+        figures = [getattr(guide, column) for column in columns]
+        cells = ["unknown" if figure is None else f"{figure:,}" for figure in figures[:-1]]
+        rows.append([guide.guide, *cells, f"{guide.hours:.2f}"])
+    tables = [_align(["guide", *columns], rows)]
+    if plan.unknown:
+        doubts = [[d["take"], f"{d['credits']:,}", f"{d['reason']}: {d['text']}"] for d in plan.unknown]
+        tables.append(_align(["outcome unknown", "credits", "why, and what it says"], doubts, n_text=1))
+    if plan.facts:
+        tables.append((["", ""], [[name, fact] for name, fact in plan.facts.items()]))
     return tables
 
 

@@ -8,10 +8,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ttsd.errors import TtsdError
 from ttsd.report import Progress, StageReport
-from ttsd.tables import Table, report_tables
+from ttsd.tables import Table, plan_tables, report_tables
+
+if TYPE_CHECKING:
+    from ttsd.stages.plan import Plan
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -44,16 +48,20 @@ def show_progress() -> Iterator[Progress]:
         TextColumn("{task.description:<12}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]:>8}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[detail]}"),
     )
     tasks: dict[str, TaskID] = {}
     with Bars(*columns, console=Console(stderr=True), redirect_stdout=False) as bars:
 
-        def progress(done: int, total: int, note: str = "") -> None:
+        def progress(done: int, total: int, note: str = "", detail: str = "") -> None:
             if note not in tasks:
-                tasks[note] = bars.add_task(note or "working")
-            bars.update(tasks[note], completed=done, total=total)
+                tasks[note] = bars.add_task(note or "working", speed="", detail="")
+            rate = bars.tasks[tasks[note]].speed
+            speed = "" if rate is None else _speed(rate)
+            bars.update(tasks[note], completed=done, total=total, speed=speed, detail=detail)
 
         yield progress
 
@@ -67,8 +75,8 @@ class ProgressLines:
         self._start = self._last = 0.0
         self._first_done = 0
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Say that `done` of `total` pieces of the work called `note` are done."""
+    def __call__(self, done: int, total: int, note: str = "", detail: str = "") -> None:
+        """Say that `done` of `total` pieces of the work called `note` are done, and what else there is to say."""
         now = time.monotonic()
         if note != self._note:
             self._note, self._finished, self._start, self._first_done = note, False, now, done
@@ -80,9 +88,12 @@ class ProgressLines:
         if done >= total:
             line += f", {_clock(now - self._start)}"
         elif rate > 0:
-            each = f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
-            line += f" ({100 * done // max(total, 1)} %), {each}, {_clock((total - done) / rate)} left"
-        print(line, file=sys.stderr, flush=True)
+            line += f" ({100 * done // max(total, 1)} %), {_speed(rate)}, {_clock((total - done) / rate)} left"
+        print(f"{line}, {detail}" if detail else line, file=sys.stderr, flush=True)
+
+
+def _speed(rate: float) -> str:
+    return f"{rate:.1f}/s" if rate >= 1 or rate <= 0 else f"{1 / rate:.1f} s each"
 
 
 def _clock(seconds: float) -> str:
@@ -103,6 +114,14 @@ def print_report(report: StageReport, out_dir: Path, as_json: bool) -> None:
     _print_tables([(report.stage, tables[0]), *(("", table) for table in tables[1:])])
     page = out_dir / "report.html"
     _print(f"{report.stage}: {page if page.is_file() else out_dir}")
+
+
+def print_plan(plan: "Plan", as_json: bool) -> None:
+    """Print what there is to buy: a line a guide, the total, the account, and what is in doubt."""
+    if as_json:
+        _print(json.dumps(plan.model_dump(), ensure_ascii=False, indent=2))
+        return
+    _print_tables([("", table) for table in plan_tables(plan)])
 
 
 def print_clip(path: Path, duration_s: float, as_json: bool) -> None:

@@ -32,7 +32,7 @@ import os, signal, sys
 from pathlib import Path
 from ttsd.config import load_config
 from ttsd.stages import train
-def progress(done, total, note=""):
+def progress(done, total, note="", detail=""):
     if (note, str(done)) == tuple(sys.argv[3].split(":")):
         os.kill(os.getpid(), signal.SIGKILL)
 train.run(Path(sys.argv[1]), Path(sys.argv[2]), load_config(None, sys.argv[4:]), progress)

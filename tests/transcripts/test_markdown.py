@@ -84,6 +84,7 @@ def test_markup_is_never_read_as_text(markdown: str, texts: list[str]) -> None:
         ("![leaf](leaf.png)", ["image"]),
         ("# A name\n\nText.", ["heading"]),
         (">" * 200 + " deep", ["nested_too_deep"]),
+        ("| A | B |\n|---|---|\n\nText.", ["empty_table"]),
     ],
 )
 def test_what_is_left_out_carries_its_reason(markdown: str, reasons: list[str]) -> None:
@@ -104,6 +105,18 @@ def test_sections_follow_headings_and_know_their_trail() -> None:
 def test_sections_of_the_same_name_get_different_ids() -> None:
     guide = parse_guide("# A\n\nOne.\n\n# A\n\nTwo.\n\n# 光\n\n# 合\n", "g.md")
     assert [section.id for section in guide.sections] == ["g.md#a", "g.md#a~2", "g.md#光", "g.md#合"]
+
+
+def test_a_section_keeps_its_markdown_as_it_was_written() -> None:
+    text = "---\nt: 1\n---\n\n    code\n\n# A\n\n| H |\n|---|\n\n---\n\nB\n=\r\n \r\n> # C\n> text\n\n[1]: x\n"
+    guide = parse_guide(text, "g.md")
+    assert [section.markdown for section in guide.sections] == [
+        "    code",
+        "# A\n\n| H |\n|---|\n\n---",
+        "B\n=",
+        "> # C\n> text\n\n[1]: x",
+    ]
+    assert all(text[slice(*section.span)] == section.markdown for section in guide.sections)
 
 
 def test_spans_point_at_the_lines_a_block_comes_from() -> None:

@@ -9,7 +9,8 @@ from ttsd.config import VerbatimConfig
 from ttsd.data.corpus import clean_text
 from ttsd.data.text import normalize_text
 from ttsd.transcripts.markdown import find_guides, parse_guide, read_guide
-from ttsd.transcripts.verbatim import Transcripts, slug, write_transcripts
+from ttsd.transcripts.spoken import Transcripts, slug
+from ttsd.transcripts.verbatim import write_transcripts
 
 GUIDES = Path(__file__).parents[2] / "examples" / "study_guides"
 
@@ -37,6 +38,7 @@ def test_every_sentence_becomes_an_utterance_with_its_place() -> None:
         "heading": "Cells",
         "section": "bio/Zell Lehre.md#cells",
         "span": [9, 44],
+        "paragraph": 2,
     }
 
 
@@ -52,6 +54,18 @@ def test_short_sentences_join_their_neighbour_in_the_section() -> None:
     assert texts("Is it sorted already? No. We must sort it.") == ["Is it sorted already? No.", "We must sort it."]
     assert texts("- sun\n- rain\n- clouds\n\nAll of these matter.") == ["sun. rain. clouds.", "All of these matter."]
     assert texts("All of these matter.\n\n- sun") == ["All of these matter. sun."]
+
+
+def test_a_paragraphs_utterances_follow_one_another_under_its_number() -> None:
+    result = write(
+        "First of the list.\n\n- sun\n- rain\n\nAll of these matter. So does this one.\n\n# B\n\nThe other one."
+    )
+    assert [(u.transcript, u.source["paragraph"]) for u in result.utterances] == [
+        ("First of the list.", 1),
+        ("sun. rain. All of these matter.", 4),
+        ("So does this one.", 4),
+        ("The other one.", 2),
+    ]
 
 
 def test_short_sentences_never_join_another_section() -> None:

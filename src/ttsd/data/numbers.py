@@ -1,5 +1,6 @@
 """Numbers as English words: cardinals, ordinals, years, decimals, fractions and Roman numerals."""
 
+import functools
 import re
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
@@ -64,6 +65,7 @@ def is_year(digits: str) -> bool:
     return re.fullmatch(r"1[1-9]\d\d|20\d\d", digits) is not None
 
 
+@functools.lru_cache(maxsize=4096)
 def _convert(number: int, kind: str) -> str:
     from num2words import num2words
 

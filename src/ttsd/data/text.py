@@ -76,8 +76,11 @@ def normalize_text(text: str) -> str:
     for _ in range(_MOST_PASSES):
         before = text
         text = speak_abbreviations(text)
-        for pattern, speak in _RULES:
-            text = pattern.sub(speak, text)
+        for rules in (_LETTER_RULES, _DIGIT_RULES, _SIGN_RULES):
+            # Most sentences have no digit, and none is left after the first pass.
+            if rules is not _DIGIT_RULES or _DIGIT.search(text):
+                for pattern, speak in rules:
+                    text = pattern.sub(speak, text)
         text = _tidy(text)
         if text == before:
             break
@@ -89,7 +92,7 @@ def _unify_characters(text: str) -> str:
     text = re.sub("[‘’‚‛′ʼ]", "'", text)
     text = re.sub("[“”„‟″«»]", '"', text).replace("…", "...")
     text = re.sub(r"(?<=[\w)])[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda match: "^" + _compatible(match).replace("−", "-"), text)
-    return "".join(_plain_numeral(character) for character in text)
+    return text if text.isascii() else "".join(map(_plain_numeral, text))
 
 
 def _compatible(match: re.Match[str]) -> str:
@@ -234,11 +237,14 @@ _DASH = r"\s?[-–—]\s?"
 _START = r"(?<![\d.,:/-])"
 _FROM_TO = rf"(?P<first>{NUMBER})(?:{_DASH}(?P<last>{NUMBER}))?"
 _GREEK = "".join(GREEK_LETTERS)
-_RULES = (
+_DIGIT = re.compile(r"\d")
+_LETTER_RULES = (
     _rule(rf"\b({_RULERS}) ({ROMAN})(?<! I)", _ruler),
     _rule(rf"\b({_RULERS}) (I)\b(?=[.,;:?!)']|$| (?:of|was|became|died|ruled|reigned|and)\b)", _ruler),
     _rule(rf"\b({_NUMBERED}) ({ROMAN})(?!')", _numbered),
     _rule(rf"\b({ROMAN}) (?=[Cc]entury)", lambda match: f"{speak_ordinal(roman_value(match[1]))} "),
+)
+_DIGIT_RULES = (
     _rule(
         rf"(?P<sign>[$€£¥])\s?(?P<first>{NUMBER})(?:{_DASH}[$€£¥]?(?P<last>{NUMBER}))?(?: (?P<large>{_LARGE})\b)?",
         _money,
@@ -275,6 +281,8 @@ _RULES = (
     _rule(r"(?<=\d)\.(?=\d+\.\d)", lambda _: " point "),
     _rule(NUMBER, lambda match: _spaced(speak_number(match.group()))),
     _rule(r"\d", lambda match: _spaced(speak_digits(match.group()))),
+)
+_SIGN_RULES = (
     _rule(rf"(?<![{_GREEK}\u0370-\u03ff])[{_GREEK}](?![\u0370-\u03ff])", _greek),
     _rule(r"\b[Cc]\+\+", lambda _: "C plus plus"),
     _rule(r"(?<=\b[CF])#", lambda _: " sharp"),

@@ -1,5 +1,6 @@
 """What the header of a WAV promises: libsndfile reads a file that was cut off as a shorter, whole one."""
 
+import io
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +23,11 @@ def missing_bytes(path: Path) -> int:
             return _compare(file, path.stat().st_size)
     except OSError:
         return 0
+
+
+def missing_bytes_in(data: bytes) -> int:
+    """Return how many bytes of sound a WAV in memory lacks of those that its header declares; see `missing_bytes`."""
+    return _compare(io.BytesIO(data), len(data))
 
 
 def _compare(file: BinaryIO, size: int) -> int:

@@ -1,25 +1,32 @@
 """`generate`: Markdown study guides to transcripts, and transcripts to teacher speech."""
 
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ttsd.config import Config
 from ttsd.data.audio import write_wav
-from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, clean_text
+from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, write_corpus
 from ttsd.data.finish import finish_corpus
-from ttsd.data.text import normalize_text
-from ttsd.errors import StageError, TeacherError, TranscriptError
+from ttsd.errors import ConfigError, ProviderError, StageError, TeacherError, TtsdError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.teachers.base import Speech, Teacher
 from ttsd.teachers.load import load_teacher
-from ttsd.transcripts.markdown import find_guides, printable, read_guide
-from ttsd.transcripts.verbatim import write_transcripts
+from ttsd.transcripts.markdown import find_guides, printable
+from ttsd.transcripts.write import Written, write_all
+from ttsd.transcripts.written import hash_edits
 from ttsd.utils.files import sha256_file
 from ttsd.utils.parallel import map_resumable
 from ttsd.utils.seeds import derive_seed
 
 NAME = "generate"
+_PAID = {"gemini", "elevenlabs"}
+# What says how a service is asked, and not what it gives.
+_HANDLING = {
+    "gemini": {"requests_per_min", "tokens_per_min", "n_concurrent", "timeout_s", "base_url"},
+    "elevenlabs": {"max_credits", "max_concurrent", "rebuy_unknown", "timeout_s", "max_wait_s", "base_url"},
+}
 
 
 @as_stage(*CORPUS_FILES)
@@ -29,27 +36,125 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     Args:
         in_dir: Folder of Markdown study guides, nested or not.
         out_dir: The raw corpus.
-        config: Reads `seed`, `speaker`, `language`, `n_workers`, `preprocess.normalize_text` and `generate`.
-        progress: Told how many utterances are spoken.
+        config: Reads `seed`, `speaker`, `language`, `n_workers`, `preprocess.normalize_text`, `paths` and `generate`.
+        progress: Told how many sections are written and utterances spoken.
 
     Raises:
         TranscriptError: There is no such folder.
         StageError: It holds no study guide, or `out_dir` holds something else.
+        ConfigError: A paid service is asked for without `generate.terms_acknowledged`, a key or a voice.
         TeacherError: The teacher cannot be loaded.
+        ProviderError: A paid service stopped the run, or the outcome of a request is unknown; what there is so far is a
+            valid corpus, and the next run goes on from it.
     """
     paths = find_guides(in_dir)
     if not paths:
         raise StageError(f"{in_dir}: holds no study guide; name a folder with .md or .markdown files")
-    teacher = load_teacher(config)
+    _check_terms(config)
+    # A bought voice is asked for only when there is something to buy: a run that finds its work done asks nothing.
+    teacher = None if config.generate.teacher == "elevenlabs" else load_teacher(config)
     settings = _settings(config)
     inputs = {printable(path.relative_to(in_dir).as_posix()): _hash(path) for path in paths}
-    mark = fingerprint(NAME, settings | {"teacher": teacher.identity}, inputs)
+    if config.generate.transcripts == "gemini":
+        inputs |= {f"edited {name}": digest for name, digest in hash_edits(config.paths.transcripts).items()}
+    mark = fingerprint(NAME, settings | {"teacher": teacher.identity if teacher else {}}, inputs)
     done = begin_stage(NAME, in_dir, out_dir, mark)
     if done is not None:
         return done
-    utterances, rejections, n_guides = _write_all(paths, in_dir, config)
-    if config.preprocess.normalize_text and config.language.startswith("en"):
-        utterances = [u.model_copy(update={"normalized_transcript": _normalize(u.transcript)}) for u in utterances]
+    written = write_all(paths, in_dir, config, progress)
+    if teacher is None:
+        spoken = _buy_all(written.utterances, out_dir, config, progress)
+    else:
+        spoken = _speak_all(written.utterances, out_dir, config, teacher, progress)
+    rejections = list(written.rejections)
+    kept: list[Utterance] = []
+    for utterance in written.utterances:
+        result = spoken.results[utterance.id]
+        if "reason" in result:
+            rejections.append(Rejection(utterance.id, result["reason"], result["value"]))
+            continue
+        facts = {"teacher": spoken.identity | result.pop("facts"), "speaker": config.speaker or spoken.speaker}
+        kept.append(utterance.model_copy(update=result | facts))
+    if spoken.stop is not None:
+        if kept:
+            write_corpus(out_dir, kept, rejections)
+        n_all = len(written.utterances)
+        raise ProviderError(f"{spoken.stop} ({len(kept)} of {n_all} utterances stand in {out_dir} so far)")
+    details = {"guides": written.n_guides, "teacher": spoken.identity, **_describe_writer(written), **spoken.details}
+    report = StageReport(stage=NAME, fingerprint=mark, seed=config.seed, config=settings, details=details)
+    return finish_corpus(out_dir, report, kept, rejections)
+
+
+def _check_terms(config: Config) -> None:
+    chosen = [name for name in (config.generate.transcripts, config.generate.teacher) if name in _PAID]
+    if chosen and not config.generate.terms_acknowledged:
+        raise ConfigError(
+            f"generate.terms_acknowledged: must be true before a paid service ({', '.join(chosen)}) is asked; "
+            "its terms and the consent of the voice's owner decide whether a student may be trained on what it gives: "
+            "read docs/providers.md, then set it"
+        )
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    generate = config.generate
+    unused = {"pico", "piper", "elevenlabs", "gemini"} - {generate.teacher, generate.transcripts}
+    exclude: dict[str, Any] = dict.fromkeys(unused, True)
+    exclude |= {name: fields for name, fields in _HANDLING.items() if name not in unused}
+    if generate.teacher != "elevenlabs":
+        exclude["cut"] = True
+    return {
+        "seed": config.seed,
+        "speaker": config.speaker,
+        "language": config.language,
+        "normalize_text": config.preprocess.normalize_text,
+        "generate": generate.model_dump(mode="json", exclude=exclude),
+    }
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError:
+        return ""
+
+
+def _describe_writer(written: Written) -> dict[str, Any]:
+    # The calls and tokens of this run are no part of what the corpus is: the same corpus gives the same report.
+    return {"writer": written.details["writer"]} if "writer" in written.details else {}
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """What a teacher made of all utterances."""
+
+    identity: dict[str, Any]
+    speaker: str
+    results: dict[str, dict[str, Any]]
+    """By utterance id: `duration_s`, `facts`, `alignment`; or `reason` and `value` where there is no clip."""
+    details: dict[str, Any] = field(default_factory=dict)
+    stop: TtsdError | None = None
+    """Why the run cannot finish now."""
+
+
+def _buy_all(utterances: Sequence[Utterance], out_dir: Path, config: Config, progress: Progress) -> _Spoken:
+    from ttsd.teachers.buying import buy_speech
+    from ttsd.teachers.clips import cut_clips
+
+    folder, settings = config.paths.takes, config.generate.elevenlabs
+    bought = buy_speech(utterances, folder, settings, progress)
+    cut = cut_clips(utterances, bought.places, folder, out_dir, config.generate.cut, config.n_workers, progress)
+    missing = {name: {"reason": reason, "value": value} for name, (reason, value) in bought.missing.items()}
+    rights = {
+        "terms_acknowledged": config.generate.terms_acknowledged,
+        "notes": config.generate.rights,
+        "voice": bought.voice_facts,
+    }
+    return _Spoken(bought.identity, bought.speaker, cut | missing, {"rights": rights}, bought.stop)
+
+
+def _speak_all(
+    utterances: Sequence[Utterance], out_dir: Path, config: Config, teacher: Teacher, progress: Progress
+) -> _Spoken:
     results = map_resumable(
         _speak,
         [(utterance.id, (utterance, out_dir, config.seed)) for utterance in utterances],
@@ -60,64 +165,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         initializer=_load,
         initargs=(config,),
     )
-    kept: list[Utterance] = []
-    for utterance, result in zip(utterances, results, strict=True):
-        if "failed" in result:
-            rejections.append(Rejection(utterance.id, "teacher_failed", result["failed"]))
-            continue
-        facts = {"teacher": teacher.identity | result.pop("facts"), "speaker": config.speaker or teacher.name}
-        kept.append(utterance.model_copy(update=result | facts))
-    report = StageReport(
-        stage=NAME,
-        fingerprint=mark,
-        seed=config.seed,
-        config=settings,
-        details={"guides": n_guides, "teacher": teacher.identity},
-    )
-    return finish_corpus(out_dir, report, kept, rejections)
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    chosen = config.generate.teacher
-    others = {"pico", "piper"} - {chosen}
-    return {
-        "seed": config.seed,
-        "speaker": config.speaker,
-        "language": config.language,
-        "normalize_text": config.preprocess.normalize_text,
-        "generate": config.generate.model_dump(mode="json", exclude=others),
-    }
-
-
-def _normalize(transcript: str) -> str:
-    return clean_text(normalize_text(transcript))
-
-
-def _hash(path: Path) -> str:
-    try:
-        return sha256_file(path)
-    except OSError:
-        return ""
-
-
-def _write_all(paths: list[Path], in_dir: Path, config: Config) -> tuple[list[Utterance], list[Rejection], int]:
-    limit = config.generate.max_utterances
-    utterances: list[Utterance] = []
-    rejections: list[Rejection] = []
-    n_guides = 0
-    for number, path in enumerate(paths, start=1):
-        if limit is not None and len(utterances) >= limit:
-            break
-        try:
-            transcripts = write_transcripts(read_guide(path, in_dir), config.generate.verbatim, number)
-        except TranscriptError as error:
-            name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
-            rejections.append(Rejection(f"{number:04d}_{name}", "unreadable_guide", str(error)))
-            continue
-        n_guides += 1
-        utterances += transcripts.utterances
-        rejections += [Rejection(piece.id, piece.reason, piece.text) for piece in transcripts.left_out]
-    return utterances[:limit], rejections, n_guides
+    by_id = {utterance.id: result for utterance, result in zip(utterances, results, strict=True)}
+    return _Spoken(teacher.identity, teacher.name, by_id)
 
 
 _teacher: Teacher | None = None
@@ -136,7 +185,7 @@ def _speak(item: tuple[Utterance, Path, int]) -> dict[str, Any]:
         # The words as `preprocess` will write them: how a teacher reads "1,024" or "14 July" is its own affair.
         speech = _teacher.speak(utterance.spoken, derive_seed(seed, utterance.id))
     except TeacherError as error:
-        return {"failed": str(error)}
+        return {"reason": "teacher_failed", "value": str(error)}
     write_wav(out_dir / WAVS_NAME / f"{utterance.id}.wav", speech.wav, speech.sample_rate)
     duration_s = round(len(speech.wav) / speech.sample_rate, 6)
     return {"duration_s": duration_s, "facts": speech.facts, "alignment": _describe_alignment(speech)}

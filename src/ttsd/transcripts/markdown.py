@@ -7,7 +7,8 @@ What is read aloud, and what is left out with its reason, so that markup is neve
   Footnotes are read where they are written, their marks are not. A defined term is read before its definition.
 - Emphasis is dropped, and struck text with it. A link is read as its text; a bare address takes its sentence with it
   (`url`).
-- A table is read row by row, "Header: cell, header: cell."; empty cells are skipped.
+- A table is read row by row, "Header: cell, header: cell."; empty cells are skipped. One without a row is left out
+  (`empty_table`).
 - Code blocks are left out (`code`). Inline code is read where it is a name or plain value, else its
   sentence is left out.
 - An image is read as its description where that has three words or more, else left out (`image`).
@@ -19,6 +20,7 @@ What is read aloud, and what is left out with its reason, so that markup is neve
 """
 
 import functools
+import itertools
 import os
 import re
 from collections import Counter
@@ -41,6 +43,7 @@ _MAX_NESTING = 60
 _MAX_INLINE_CHARS = 2000
 _MAX_BRACKETS = 100
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_EMPTY_LINES = re.compile(r"(?:[^\S\r\n]*[\r\n])*")
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,11 @@ class Section:
     trail: tuple[str, ...]
     """The headings above it and its own; empty before the first heading."""
     blocks: tuple[Block, ...]
+    """Where there is a trail, the first one is the heading."""
     span: tuple[int, int]
-    """Characters from the first block to the last, heading included."""
+    """Characters of the guide's text, from the heading or from behind the front matter up to the next heading."""
+    markdown: str
+    """Those characters: the section as it was written, without empty lines at its ends."""
 
 
 @dataclass(frozen=True)
@@ -161,27 +167,47 @@ def parse_guide(text: str, name: str) -> Guide:
     tokens = _parser().parse(blank_private(text), environment)
     outline: list[tuple[int, str]] = []
     groups: list[tuple[tuple[str, ...], list[Block]]] = [((), [])]
+    begins = [0]
     for block, level in _walk(tokens, environment, span_of):
         if level:
             heading = _without_holes(block.text)
             outline = [above for above in outline if above[0] < level] + [(level, heading)]
             groups.append((tuple(title for _, title in outline), []))
+            begins.append(block.span[0])
             if not heading.endswith((".", "?", "!")):
                 block = Block(heading, block.span, "heading")
+        elif block.reason == "front_matter":
+            begins[-1] = block.span[1]
         groups[-1][1].append(block)
     seen: Counter[str] = Counter()
-    return Guide(name, tuple(_section(name, trail, blocks, seen) for trail, blocks in groups if blocks))
+    spans = [_trim(text, *ends) for ends in itertools.pairwise([*begins, len(text)])]
+    return Guide(
+        name,
+        tuple(
+            _section(name, trail, blocks, span, text, seen)
+            for (trail, blocks), span in zip(groups, spans, strict=True)
+            if blocks
+        ),
+    )
 
 
-def _section(name: str, trail: tuple[str, ...], blocks: Sequence[Block], seen: Counter[str]) -> Section:
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return a span without the empty lines at its ends."""
+    lines = _EMPTY_LINES.match(text, start, end)
+    start = lines.end() if lines else start
+    return start, start + len(text[start:end].rstrip())
+
+
+def _section(
+    name: str, trail: tuple[str, ...], blocks: Sequence[Block], span: tuple[int, int], text: str, seen: Counter[str]
+) -> Section:
     place = "/".join("-".join(re.findall(r"\w+", heading.lower())) for heading in trail)
     identity = f"{name}#{place}"
     seen[identity] += 1
     if seen[identity] > 1:
         # No slug holds a tilde, so this cannot be another section's name.
         identity = f"{identity}~{seen[identity]}"
-    span = (min(block.span[0] for block in blocks), max(block.span[1] for block in blocks))
-    return Section(identity, trail[-1] if trail else "", trail, tuple(blocks), span)
+    return Section(identity, trail[-1] if trail else "", trail, tuple(blocks), span, text[slice(*span)])
 
 
 def _without_holes(text: str) -> str:
@@ -210,7 +236,8 @@ def _walk(tokens: "Sequence[Token]", environment: dict[str, Any], span_of: Any) 
     headers: list[str] = []
     cells: list[str] = []
     in_head = False
-    row_span = (0, 0)
+    row_span = table_span = (0, 0)
+    n_rows = 0
     term = ""
     kind_of_inline = ""
     for token in tokens:
@@ -239,6 +266,10 @@ def _walk(tokens: "Sequence[Token]", environment: dict[str, Any], span_of: Any) 
             kind_of_inline = kind.removesuffix("_open")
         elif kind in ("th_close", "td_close", "dt_close"):
             kind_of_inline = ""
+        elif kind == "table_open":
+            table_span, n_rows = span_of(token), 0
+        elif kind == "table_close" and not n_rows:
+            yield Block(" | ".join(filter(None, headers)), table_span, "empty_table"), 0
         elif kind == "thead_open":
             in_head = True
         elif kind == "thead_close":
@@ -246,6 +277,7 @@ def _walk(tokens: "Sequence[Token]", environment: dict[str, Any], span_of: Any) 
         elif kind == "tr_open":
             cells, row_span = [], span_of(token)
         elif kind == "tr_close" and not in_head and any(cells):
+            n_rows += 1
             yield Block(_speak_row(headers, cells), row_span), 0
         elif kind in ("fence", "code_block"):
             yield Block(token.content, span_of(token), "code"), 0

@@ -1,0 +1,349 @@
+"""Buying speech: whatever happens, no paid clip is lost and none is paid twice.
+
+Every request is announced in the ledger before it is sent, and its audio is on the disk before it is called paid. What
+ends in doubt is never sent again on its own: it is looked for in the service's history.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ttsd.config import ElevenLabsConfig
+from ttsd.data.corpus import Utterance
+from ttsd.errors import ProviderError, TtsdError
+from ttsd.report import Progress
+from ttsd.teachers.account import Account
+from ttsd.teachers.elevenlabs import PROVIDER
+from ttsd.teachers.gate import Gate
+from ttsd.teachers.ledger import Ledger, Place
+from ttsd.teachers.outcomes import DoubtError, NotReachedError, RefusedError, TurnedAwayError
+from ttsd.teachers.passages import BoughtVoice, Passage, plan_passages, sentence_key
+from ttsd.teachers.recovery import close_orphans, enter_takes, keep_answer, make_holder, recover_takes
+from ttsd.teachers.takes import TakeStore
+from ttsd.utils.locks import hold_file
+
+HOLDERS_NAME = ".holders"
+# A request that is refused is that request's fault; when the first ones all are, it is the settings'.
+_REFUSALS_TO_STOP = 5
+_UNREACHED_TO_STOP = 5
+_POLL_S = 0.2
+
+
+@dataclass
+class Bought:
+    """What there is of the speech that was wanted."""
+
+    identity: dict[str, Any]
+    """Everything that shapes the audio besides the text."""
+    voice_facts: dict[str, Any]
+    """Name, category and labels of the voice, as the account lists it."""
+    places: dict[str, Place] = field(default_factory=dict)
+    """Where each paid utterance is spoken, by its id."""
+    missing: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Reason and value of every other utterance, by its id."""
+    stop: TtsdError | None = None
+    """Why no more was bought, or what the user has to decide first."""
+
+    @property
+    def speaker(self) -> str:
+        """Name of the voice as a corpus's speaker column may hold it."""
+        name = str(self.voice_facts.get("name") or self.identity["voice"])
+        return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name)
+
+
+def buy_speech(utterances: Sequence[Utterance], folder: Path, config: ElevenLabsConfig, progress: Progress) -> Bought:
+    """Buy what is not bought yet of a corpus, and recover what can be.
+
+    Args:
+        utterances: All of the corpus, in order.
+        folder: The folder of takes and their ledger.
+        config: Voice, model, limits.
+        progress: Told how many utterances are paid, with the credits spent.
+
+    Returns:
+        Where every utterance is spoken, or why it is not.
+
+    Raises:
+        ProviderError: The voice cannot be read, for want of a key or otherwise.
+        LedgerError: The ledger cannot be used.
+        KeyboardInterrupt: Ctrl-C; what was in flight is recorded.
+    """
+    ledger, store = Ledger(folder), TakeStore(folder)
+    holder = make_holder()
+    try:
+        with hold_file(folder / HOLDERS_NAME / holder):
+            enter_takes(ledger, store)
+            account = Account(config, ledger)
+            return _Buyer(utterances, folder, config, progress, ledger, store, account, holder).run()
+    finally:
+        ledger.close()
+
+
+class _Buyer:
+    """One run; the threads share it."""
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        folder: Path,
+        config: ElevenLabsConfig,
+        progress: Progress,
+        ledger: Ledger,
+        store: TakeStore,
+        account: Account,
+        holder: str,
+    ) -> None:
+        self._utterances = utterances
+        self._holders = folder / HOLDERS_NAME
+        self._config = config
+        self._progress = progress
+        self._ledger = ledger
+        self._store = store
+        self._account = account
+        self._holder = holder
+        self._voice: BoughtVoice = account.voice()
+        self._keys = {u.id: sentence_key(self._voice.settings, u.spoken) for u in utterances}
+        self._gate = Gate(config.max_concurrent)
+        self._lock = threading.Lock()
+        self._stop: TtsdError | None = None
+        self._is_interrupted = False
+        self._bug: BaseException | None = None
+        self._refused: dict[str, str] = {}
+        self._n_answered = self._n_unreached = self._n_paid = 0
+
+    def run(self) -> Bought:
+        close_orphans(self._ledger, self._store, self._holders)
+        self._doubt_lost_takes()
+        try:
+            self._recover()
+            if self._config.rebuy_unknown:
+                self._give_up_unknown()
+            while passages := self._plan():
+                n_live = len(self._find())
+                self._report()
+                self._buy(passages)
+                if self._stop is None:
+                    self._recover()
+                if self._stop is not None or len(self._find()) == n_live:
+                    break
+            self._wait_for_others()
+        except ProviderError as error:
+            self._stop = self._stop or error
+        return self._result()
+
+    def _find(self) -> dict[str, Place]:
+        return self._ledger.find(list(self._keys.values()))
+
+    def _plan(self) -> list[Passage]:
+        spoken = self._find().keys() | self._refused.keys()
+        if not any(key not in spoken for key in self._keys.values()):
+            return []
+        model = self._account.model()
+        max_chars = min(self._config.max_request_chars, model.max_chars or self._config.max_request_chars)
+        return list(plan_passages(self._utterances, self._voice, spoken, max_chars))
+
+    def _doubt_lost_takes(self) -> None:
+        takes = {place.take for place in self._find().values() if place.state == "paid"}
+        for take in sorted(takes):
+            if self._store.read_record(take) is None:
+                self._ledger.doubt(take, "its audio is gone from the disk")
+
+    def _recover(self) -> None:
+        # Of any corpus: it costs nothing. Those of other voices wait for a run with theirs.
+        mine = ("voice_id", "model_id")
+        unknown = [
+            purchase
+            for purchase in self._ledger.purchases("unknown")
+            if all(purchase.request["request"][name] == self._voice.settings[name] for name in mine)
+        ]
+        if unknown:
+            recover_takes(self._ledger, self._store, self._account.client(), unknown, time.time())
+
+    def _give_up_unknown(self) -> None:
+        for take in sorted({place.take for place in self._find().values() if place.state == "unknown"}):
+            self._ledger.give_up(take)
+
+    def _wait_for_others(self) -> None:
+        while self._stop is None:
+            takes = {place.take for place in self._find().values() if place.state == "reserved"}
+            if not takes:
+                return
+            close_orphans(self._ledger, self._store, self._holders)
+            time.sleep(_POLL_S)
+
+    def _report(self) -> None:
+        n_paid = sum(place.state == "paid" for place in self._find().values())
+        self._n_paid = n_paid
+        self._progress(n_paid, len(self._utterances), "speech", f"{self._ledger.spent():,} credits")
+
+    def _buy(self, passages: list[Passage]) -> None:
+        todo = iter(passages)
+        n_threads = min(self._config.max_concurrent, len(passages))
+        threads = [threading.Thread(target=self._work, args=(todo,), daemon=True) for _ in range(n_threads)]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            # What is in flight is paid for: wait for it. A second Ctrl-C leaves it to the next run and the history.
+            self._is_interrupted = True
+            for thread in threads:
+                thread.join()
+            raise
+        if self._bug is not None:
+            raise self._bug
+
+    def _work(self, todo: Iterator[Passage]) -> None:
+        try:
+            while not self._is_stopped():
+                with self._lock:
+                    passage = next(todo, None)
+                if passage is None:
+                    return
+                while not self._is_stopped() and not self._try(passage):
+                    pass
+        except TtsdError as error:
+            self._stop_run(error)
+        except BaseException as error:
+            # A bug: the main thread raises it, with its traceback, once the others have recorded what is in flight.
+            self._bug = error
+            self._is_interrupted = True
+
+    def _try(self, passage: Passage) -> bool:
+        """Send one request; false where it may be sent again."""
+        if not self._gate.enter(self._is_stopped):
+            return True
+        try:
+            return self._send(passage)
+        finally:
+            self._gate.leave()
+
+    def _send(self, passage: Passage) -> bool:
+        ledger, take = self._ledger, passage.key
+        estimate = self._account.model().estimate(passage.request["text"])
+        order = {"request": passage.request, "texts": list(passage.texts)}
+        keys = [self._keys[utterance.id] for utterance in passage.utterances]
+        reserved = ledger.reserve(
+            take,
+            order,
+            keys,
+            estimate=estimate,
+            cap=self._config.max_credits,
+            holder=self._holder,
+            now_unix=time.time(),
+        )
+        if reserved == "taken":
+            return True
+        if reserved == "over_cap":
+            spent = ledger.spent()
+            self._stop_run(
+                ProviderError(
+                    f"elevenlabs: {spent:,} credits are spent or in flight and the next request costs {estimate:,}, "
+                    f"above the cap of {self._config.max_credits:,}; raise --max-credits and run the same command "
+                    "again to go on"
+                )
+            )
+            return True
+        try:
+            answer, maximum = self._account.client().speak(passage.request)
+        except TurnedAwayError as error:
+            ledger.release(take)
+            self._hold_back(self._gate.turned_away(error.retry_after_s, error.is_full))
+            return False
+        except NotReachedError as error:
+            ledger.release(take)
+            self._count_unreached(error)
+            return False
+        except RefusedError as error:
+            ledger.release(take)
+            self._refuse(keys, str(error))
+            return True
+        except ProviderError:
+            ledger.release(take)
+            raise
+        except DoubtError as error:
+            ledger.doubt(take, str(error), request_id=error.request_id, history_id=error.history_id)
+            return True
+        self._gate.answered(maximum)
+        (purchase,) = ledger.find_purchases([take]).values()
+        try:
+            keep_answer(ledger, self._store, purchase, answer, is_recovered=False, now_unix=time.time())
+        except ValueError as error:
+            # Paid for, and not whole; the history may have the whole of it.
+            ledger.doubt(take, str(error), request_id=answer.request_id, history_id=answer.history_id)
+            return True
+        with self._lock:
+            self._n_answered += 1
+            self._n_unreached = 0
+            self._n_paid += len(keys)
+            self._progress(self._n_paid, len(self._utterances), "speech", f"{ledger.spent():,} credits")
+        return True
+
+    def _hold_back(self, waited_s: float) -> None:
+        if waited_s > self._config.max_wait_s:
+            raise ProviderError(
+                f"elevenlabs: the service has turned every request away for {waited_s:.0f} s; run the same command "
+                "again later to go on"
+            )
+
+    def _count_unreached(self, error: NotReachedError) -> None:
+        with self._lock:
+            self._n_unreached += 1
+            n_unreached = self._n_unreached
+        if n_unreached >= _UNREACHED_TO_STOP:
+            raise ProviderError(f"elevenlabs: {error}; check the line and run the same command again to go on")
+        time.sleep(min(0.5 * 2**n_unreached, 10.0))
+
+    def _refuse(self, keys: list[str], reason: str) -> None:
+        with self._lock:
+            self._refused |= dict.fromkeys(keys, reason)
+            all_refused = self._n_answered == 0 and len(self._refused) >= _REFUSALS_TO_STOP
+        if all_refused:
+            raise ProviderError(f"elevenlabs: {reason}, every request so far; check the settings generate.elevenlabs")
+
+    def _is_stopped(self) -> bool:
+        return self._stop is not None or self._is_interrupted
+
+    def _stop_run(self, error: TtsdError) -> None:
+        with self._lock:
+            self._stop = self._stop or error
+
+    def _result(self) -> Bought:
+        settings = {name: value for name, value in self._voice.settings.items() if name not in ("voice_id", "model_id")}
+        identity = {
+            "provider": PROVIDER,
+            "model": self._config.model,
+            "voice": self._config.voice,
+            "settings": settings,
+        }
+        facts = {name: value for name, value in self._account.voice_facts().items() if name != "settings"}
+        result = Bought(identity, facts, stop=self._stop)
+        places = self._find()
+        unknown: dict[str, str] = {}
+        for utterance in self._utterances:
+            key = self._keys[utterance.id]
+            place = places.get(key)
+            if place is not None and place.state == "paid":
+                result.places[utterance.id] = place
+            elif place is not None:
+                unknown[utterance.id] = place.take
+            elif key in self._refused:
+                result.missing[utterance.id] = ("teacher_failed", self._refused[key])
+            else:
+                result.missing[utterance.id] = ("not_bought", "the run stopped before it")
+        purchases = self._ledger.find_purchases(sorted(set(unknown.values())))
+        for utterance_id, take in unknown.items():
+            purchase = purchases[take]
+            result.missing[utterance_id] = ("outcome_unknown", f"{purchase.reason}; {purchase.estimate} credits")
+        if purchases and result.stop is None:
+            total = sum(purchase.estimate for purchase in purchases.values())
+            result.stop = ProviderError(
+                f"elevenlabs: {len(purchases)} requests of {total:,} credits are neither known to be paid nor in the "
+                "service's history (`--plan` lists them); run the same command again later to look once more, or buy "
+                "them again with --rebuy-unknown"
+            )
+        return result

@@ -1,0 +1,331 @@
+"""The ledger of bought speech: what was asked for, what it cost, and whose outcome is not known.
+
+A take is the answer to one request, and its key is a hash of everything that shapes the audio. A purchase is one
+attempt to buy a take, and moves through these states; each arrow is committed to the disk before anything else is done:
+
+    reserve ── reserved ──┬── settle ────> paid       the audio is on the disk
+                          ├── release ───> (no row)   the service said that nothing was billed
+                          └── doubt ─────> unknown    nobody knows whether it was billed
+    unknown ──────────────┬── settle ────> paid       found in the service's history
+                          └── give_up ───> given_up   the user decided to buy the take again
+
+What is reserved by a process that has died is as good as unknown. At most one purchase of a take is reserved, unknown
+or paid, by an index of the database: no code can buy a take twice.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ttsd.errors import LedgerError
+from ttsd.utils.files import explain_write
+
+LEDGER_NAME = "ledger.sqlite"
+State = Literal["reserved", "unknown", "paid", "given_up"]
+Reserved = Literal["reserved", "taken", "over_cap"]
+
+_BUSY_TIMEOUT_S = 60.0
+_COLUMNS = "id, take, state, request, estimate, credits, holder, reserved_unix, request_id, history_id, reason"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS purchases (
+    id INTEGER PRIMARY KEY,
+    take TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('reserved', 'unknown', 'paid', 'given_up')),
+    request TEXT NOT NULL,
+    estimate INTEGER NOT NULL,
+    credits INTEGER,
+    holder TEXT NOT NULL,
+    reserved_unix REAL NOT NULL,
+    request_id TEXT,
+    history_id TEXT UNIQUE,
+    reason TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS one_live_purchase ON purchases (take) WHERE state != 'given_up';
+CREATE INDEX IF NOT EXISTS spending ON purchases (credits, estimate);
+CREATE TABLE IF NOT EXISTS sentences (
+    sentence TEXT NOT NULL, take TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (sentence, take)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pins (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """One attempt to buy a take."""
+
+    id: int
+    take: str
+    state: State
+    request: dict[str, Any]
+    estimate: int
+    """Credits it was expected to cost."""
+    credits: int | None
+    """Credits the service said it cost, once paid."""
+    holder: str
+    """Run that reserved it."""
+    reserved_unix: float
+    request_id: str | None
+    history_id: str | None
+    reason: str | None
+    """Why its outcome is unknown."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sentence is spoken, or will be."""
+
+    take: str
+    index: int
+    """Its number in the take, from 0."""
+    state: State
+
+
+class Ledger:
+    """The ledger of one folder of takes; safe for any number of threads and processes on one machine."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Open the ledger, or make it.
+
+        Args:
+            folder: The folder of takes; none keeps an empty ledger in memory, for a plan.
+
+        Raises:
+            LedgerError: The file is not a ledger or cannot be read.
+            StageError: The folder cannot be written.
+        """
+        self.path = Path(":memory:") if folder is None else folder / LEDGER_NAME
+        self._lock = threading.RLock()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            # Full: a commit is on the disk, not in a cache, before the request that it announces is sent.
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+        except OSError as error:
+            raise explain_write(self.path, error) from None
+        except sqlite3.Error as error:
+            raise self._explain(error) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def reserve(
+        self,
+        take: str,
+        request: Mapping[str, Any],
+        sentences: Sequence[str],
+        *,
+        estimate: int,
+        cap: int | None,
+        holder: str,
+        now_unix: float,
+    ) -> Reserved:
+        """Announce a request before it is sent, if the take is not bought yet and the cap allows it.
+
+        All is checked in the transaction that writes the reservation, so no number of processes can overshoot the cap.
+
+        Args:
+            take: Key of the take.
+            request: What will be sent.
+            sentences: Keys of the sentences in it, in their order.
+            estimate: Credits it is expected to cost.
+            cap: Most credits that all purchases ever may come to, those in flight included; none has no cap.
+            holder: Run that reserves.
+            now_unix: Time by the clock, in seconds since 1970.
+
+        Returns:
+            `reserved`; `taken` where the take or one of its sentences is bought, in flight or unknown; or `over_cap`.
+        """
+        with self._transaction() as db:
+            # A replan by another process may have put one of the sentences into a take of its own.
+            if self._is_live(take) or any(place.state != "given_up" for place in self.find(sentences).values()):
+                return "taken"
+            if cap is not None and self.spent() + estimate > cap:
+                return "over_cap"
+            db.execute(
+                "INSERT INTO purchases (take, state, request, estimate, holder, reserved_unix) "
+                "VALUES (?, 'reserved', ?, ?, ?, ?)",
+                (take, json.dumps(request, ensure_ascii=False, sort_keys=True), estimate, holder, now_unix),
+            )
+            self._write_sentences(take, sentences)
+            return "reserved"
+
+    def settle(
+        self, take: str, *, credits: int | None, request_id: str | None = None, history_id: str | None = None
+    ) -> None:
+        """Record that a take is paid and its audio on the disk; without `credits` it cost what was expected."""
+        self._change(
+            take,
+            "UPDATE purchases SET state = 'paid', reason = NULL, credits = COALESCE(?, estimate), "
+            "request_id = COALESCE(?, request_id), history_id = COALESCE(?, history_id) WHERE take = ? AND "
+            "state IN ('reserved', 'unknown')",
+            credits,
+            request_id,
+            history_id,
+        )
+
+    def release(self, take: str) -> None:
+        """Take a reservation back: the service said that nothing was billed, or was never reached."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM purchases WHERE take = ? AND state = 'reserved'", (take,))
+            db.execute(
+                "DELETE FROM sentences WHERE take = ? AND take NOT IN (SELECT take FROM purchases WHERE take = ?)",
+                (take, take),
+            )
+
+    def doubt(self, take: str, reason: str, *, request_id: str | None = None, history_id: str | None = None) -> None:
+        """Record that nobody knows whether a take was billed, or that its audio was lost."""
+        self._change(
+            take,
+            "UPDATE purchases SET state = 'unknown', reason = ?, request_id = COALESCE(?, request_id), "
+            "history_id = COALESCE(?, history_id) WHERE take = ? AND state != 'given_up'",
+            reason,
+            request_id,
+            history_id,
+        )
+
+    def give_up(self, take: str) -> None:
+        """Record that the user gives an unknown take up, so that it can be bought again; its estimate stays spent."""
+        self._change(take, "UPDATE purchases SET state = 'given_up' WHERE take = ? AND state = 'unknown'")
+
+    def adopt(
+        self,
+        take: str,
+        request: Mapping[str, Any],
+        sentences: Sequence[str],
+        *,
+        credits: int,
+        request_id: str | None,
+        history_id: str | None,
+        reserved_unix: float,
+    ) -> None:
+        """Enter a paid take that lies on the disk and that the ledger does not know."""
+        with self._transaction() as db:
+            if not self._is_live(take):
+                db.execute(
+                    "INSERT INTO purchases (take, state, request, estimate, credits, holder, reserved_unix, "
+                    "request_id, history_id) VALUES (?, 'paid', ?, ?, ?, 'adopted', ?, ?, ?)",
+                    (
+                        take,
+                        json.dumps(request, ensure_ascii=False, sort_keys=True),
+                        credits,
+                        credits,
+                        reserved_unix,
+                        request_id,
+                        history_id,
+                    ),
+                )
+                self._write_sentences(take, sentences)
+
+    def find(self, sentences: Sequence[str]) -> dict[str, Place]:
+        """Return where sentences are spoken, by their keys; those in no live purchase are left out."""
+        rows = self._read(
+            "SELECT s.sentence, s.take, s.place, p.state FROM json_each(?) AS wanted "
+            "JOIN sentences AS s ON s.sentence = wanted.value "
+            "JOIN purchases AS p ON p.take = s.take AND p.state != 'given_up' "
+            # The paid one, where the user bought a sentence again.
+            "ORDER BY p.state = 'paid', p.id DESC",
+            json.dumps(list(sentences)),
+        )
+        return {sentence: Place(take, place, state) for sentence, take, place, state in rows}
+
+    def purchases(self, *states: State) -> list[Purchase]:
+        """Return the purchases in the given states, oldest first."""
+        marks = ", ".join("?" * len(states))
+        rows = self._read(
+            f"SELECT {_COLUMNS} FROM purchases WHERE state IN ({marks}) ORDER BY id",
+            *states,
+        )
+        return [_read_purchase(row) for row in rows]
+
+    def find_purchases(self, takes: Sequence[str]) -> dict[str, Purchase]:
+        """Return the live purchases of takes, by their keys."""
+        rows = self._read(
+            f"SELECT {_COLUMNS} FROM purchases WHERE state != 'given_up' AND take IN (SELECT value FROM json_each(?))",
+            json.dumps(list(takes)),
+        )
+        return {purchase.take: purchase for purchase in map(_read_purchase, rows)}
+
+    def has_history(self, history_id: str) -> bool:
+        """Tell whether a purchase is known to be this item of the service's history."""
+        return bool(self._read("SELECT 1 FROM purchases WHERE history_id = ?", history_id))
+
+    def sentences_of(self, take: str) -> list[str]:
+        """Return the keys of a take's sentences, in their order."""
+        return [row[0] for row in self._read("SELECT sentence FROM sentences WHERE take = ? ORDER BY place", take)]
+
+    def spent(self) -> int:
+        """Return the credits of every purchase ever: paid, in flight, unknown and given up."""
+        ((total,),) = self._read("SELECT COALESCE(SUM(COALESCE(credits, estimate)), 0) FROM purchases")
+        return int(total)
+
+    def pin(self, name: str, value: Any) -> Any:
+        """Return the value kept under a name; the first one given is kept for good."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO pins VALUES (?, ?)", (name, json.dumps(value, sort_keys=True)))
+        return self.read_pin(name)
+
+    def read_pin(self, name: str) -> Any:
+        """Return the value kept under a name, or none."""
+        rows = self._read("SELECT value FROM pins WHERE name = ?", name)
+        return json.loads(rows[0][0]) if rows else None
+
+    def _is_live(self, take: str) -> bool:
+        return bool(self._read("SELECT 1 FROM purchases WHERE take = ? AND state != 'given_up'", take))
+
+    def _write_sentences(self, take: str, sentences: Sequence[str]) -> None:
+        rows = [(sentence, take, place) for place, sentence in enumerate(sentences)]
+        self._db.executemany("INSERT OR IGNORE INTO sentences VALUES (?, ?, ?)", rows)
+
+    def _change(self, take: str, statement: str, *values: Any) -> None:
+        with self._transaction() as db:
+            changed = db.execute(statement, (*values, take)).rowcount
+        if changed != 1:
+            raise LedgerError(f"{self.path}: {take[:16]} is not in the state it was left in; check the file's backup")
+
+    def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock:
+            try:
+                return self._db.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._explain(error) from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                # Immediate: nobody else writes between what is checked here and what is written.
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise self._explain(error) from None
+
+    def _explain(self, error: sqlite3.Error) -> LedgerError:
+        cure = (
+            "free some space and run the same command again"
+            if "full" in str(error)
+            else "run again when no other program holds it; if it is damaged, move it away and the takes beside it "
+            "are entered anew"
+        )
+        return LedgerError(f"{self.path}: the ledger of bought speech cannot be used ({error}); {cure}")
+
+
+def _read_purchase(row: tuple[Any, ...]) -> Purchase:
+    fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    return Purchase(**(fields | {"request": json.loads(fields["request"])}))
