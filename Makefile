@@ -8,10 +8,10 @@ PYTEST_WORKERS ?= 2
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format lint type docs docs-check clean
+.PHONY: help install demo demo-providers prove test check format lint type docs docs-check clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## make .venv with everything in it; at once where nothing changed
 
@@ -24,6 +24,12 @@ $(STAMP): pyproject.toml
 
 demo: install  ## from Markdown to a measured voice, on a CPU; ends with WAVs and a report
 	TTSD=$(BIN)/ttsd examples/pipeline.sh
+
+demo-providers: install  ## the data factory against providers played on this machine; no key, no cost
+	TTSD=$(BIN)/ttsd PYTHON=$(BIN)/python examples/providers.sh
+
+prove: install  ## 300 kills and every fault of the provider: no clip lost, none paid twice
+	$(BIN)/python -m tests.soak --kills 300
 
 test: check  ## everything continuous integration runs: check, then all tests
 	$(THREADS) $(BIN)/pytest -n $(PYTEST_WORKERS) --dist worksteal

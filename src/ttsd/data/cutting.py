@@ -103,8 +103,7 @@ class _Sound:
     def silent_runs(self) -> list[tuple[int, int]]:
         """Return first sample and the one behind the last of every silence."""
         changes = np.flatnonzero(np.diff(np.concatenate(([True], self.sounding, [True])).astype(np.int8)))
-        ends = np.minimum(changes * self.hop, self.n_samples)
-        ends[changes == self.sounding.size] = self.n_samples
+        ends = np.where(changes == self.sounding.size, self.n_samples, changes * self.hop)
         return [(int(start), int(end)) for start, end in ends.reshape(-1, 2)]
 
 
@@ -128,13 +127,13 @@ def cut_take(
         One cut for each text, in order. Those without a usable place are empty; the others follow each other without
         a gap, from the first sample of the take to its last.
     """
-    problem = _find_fault("".join(f"{text} " for text in texts)[:-1], times)
+    problem = _find_fault(" ".join(texts), times)
     if times is None or problem:
         return [Cut(0, 0, (), "missing_times", problem) for _ in texts]
     sound = _measure_sound(wav, sample_rate, config)
     spans = _lay_out(texts, times)
     # Utterances are absent from the end on: the service stopped, or the sound did.
-    n_present = sum(span.n_known > 0 and span.first_s < sound.duration_s for span in spans)
+    n_present = sum(span.first_s < sound.duration_s for span in spans)
     runs = sound.silent_runs()
     pauses = [_find_pause(runs, spans[i], spans[i + 1], sound, config) for i in range(n_present - 1)]
     edges = [0]
