@@ -149,7 +149,9 @@ def _buy_all(utterances: Sequence[Utterance], out_dir: Path, config: Config, pro
         "notes": config.generate.rights,
         "voice": bought.voice_facts,
     }
-    return _Spoken(bought.identity, bought.speaker, cut | missing, {"rights": rights}, bought.stop)
+    n_takes = len({place.take for place in bought.places.values()})
+    details = {"bought": {"takes": n_takes, "credits": bought.credits}, "rights": rights}
+    return _Spoken(bought.identity, bought.speaker, cut | missing, details, bought.stop)
 
 
 def _speak_all(

@@ -73,9 +73,7 @@ class Account:
         Raises:
             ProviderError: There is no such voice, or the account cannot be asked.
         """
-        chosen = self._chosen()
-        stored = {} if len(chosen) == len(_SETTINGS) else self.voice_facts()["settings"]
-        return BoughtVoice.from_config(self._config, stored | chosen)
+        return BoughtVoice.from_config(self._config, self.voice_facts()["settings"] | self._chosen())
 
     def kept_voice(self) -> BoughtVoice:
         """Return the voice as far as the ledger knows it, without asking; what was bought in it is found by it."""

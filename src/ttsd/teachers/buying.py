@@ -22,7 +22,7 @@ from ttsd.teachers.ledger import Ledger, Place
 from ttsd.teachers.outcomes import DoubtError, NotReachedError, RefusedError, TurnedAwayError
 from ttsd.teachers.passages import BoughtVoice, Passage, plan_passages, sentence_key
 from ttsd.teachers.recovery import close_orphans, enter_takes, keep_answer, make_holder, recover_takes
-from ttsd.teachers.takes import TakeStore
+from ttsd.teachers.takes import Answer, TakeStore
 from ttsd.utils.locks import hold_file
 
 HOLDERS_NAME = ".holders"
@@ -44,6 +44,8 @@ class Bought:
     """Where each paid utterance is spoken, by its id."""
     missing: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Reason and value of every other utterance, by its id."""
+    credits: int = 0
+    """What the takes of the paid utterances cost."""
     stop: TtsdError | None = None
     """Why no more was bought, or what the user has to decide first."""
 
@@ -214,74 +216,81 @@ class _Buyer:
             self._is_interrupted = True
 
     def _try(self, passage: Passage) -> bool:
-        """Send one request; false where it may be sent again."""
+        """Buy one passage; false where its request may be sent again."""
         if not self._gate.enter(self._is_stopped):
             return True
         try:
-            return self._send(passage)
-        finally:
-            self._gate.leave()
-
-    def _send(self, passage: Passage) -> bool:
-        ledger, take = self._ledger, passage.key
-        estimate = self._account.model().estimate(passage.request["text"])
-        order = {"request": passage.request, "texts": list(passage.texts)}
-        keys = [self._keys[utterance.id] for utterance in passage.utterances]
-        reserved = ledger.reserve(
-            take,
-            order,
-            keys,
-            estimate=estimate,
-            cap=self._config.max_credits,
-            holder=self._holder,
-            now_unix=time.time(),
-        )
-        if reserved == "taken":
-            return True
-        if reserved == "over_cap":
-            spent = ledger.spent()
-            self._stop_run(
-                ProviderError(
-                    f"elevenlabs: {spent:,} credits are spent or in flight and the next request costs {estimate:,}, "
-                    f"above the cap of {self._config.max_credits:,}; raise --max-credits and run the same command "
-                    "again to go on"
-                )
-            )
-            return True
-        try:
-            answer, maximum = self._account.client().speak(passage.request)
+            if not self._reserve(passage):
+                return True
+            answer = self._send(passage)
         except TurnedAwayError as error:
-            ledger.release(take)
+            self._ledger.release(passage.key)
             self._hold_back(self._gate.turned_away(error.retry_after_s, error.is_full))
             return False
         except NotReachedError as error:
-            ledger.release(take)
+            self._ledger.release(passage.key)
             self._count_unreached(error)
             return False
+        finally:
+            self._gate.leave()
+        # Outside the gate: while the disk takes this answer, the service can work on the next.
+        if answer is not None:
+            self._keep(passage, answer)
+        return True
+
+    def _reserve(self, passage: Passage) -> bool:
+        cap = self._config.max_credits
+        estimate = self._account.model().estimate(passage.request["text"])
+        reserved = self._ledger.reserve(
+            passage.key,
+            {"request": passage.request, "texts": list(passage.texts)},
+            self._keys_of(passage),
+            estimate=estimate,
+            cap=cap,
+            holder=self._holder,
+            now_unix=time.time(),
+        )
+        if reserved == "over_cap":
+            raise ProviderError(
+                f"elevenlabs: {self._ledger.spent():,} credits are spent or in flight and the next request costs "
+                f"{estimate:,}, above the cap of {cap:,}; raise --max-credits and run the same command again to go on"
+            )
+        return reserved == "reserved"
+
+    def _send(self, passage: Passage) -> Answer | None:
+        """Send a reserved request, and record what becomes of it where that is no answer."""
+        try:
+            answer, maximum = self._account.client().speak(passage.request)
         except RefusedError as error:
-            ledger.release(take)
-            self._refuse(keys, str(error))
-            return True
+            self._ledger.release(passage.key)
+            self._refuse(self._keys_of(passage), str(error))
+            return None
         except ProviderError:
-            ledger.release(take)
+            self._ledger.release(passage.key)
             raise
         except DoubtError as error:
-            ledger.doubt(take, str(error), request_id=error.request_id, history_id=error.history_id)
-            return True
+            self._ledger.doubt(passage.key, str(error), request_id=error.request_id, history_id=error.history_id)
+            return None
         self._gate.answered(maximum)
-        (purchase,) = ledger.find_purchases([take]).values()
+        return answer
+
+    def _keep(self, passage: Passage, answer: Answer) -> None:
+        (purchase,) = self._ledger.find_purchases([passage.key]).values()
         try:
-            keep_answer(ledger, self._store, purchase, answer, is_recovered=False, now_unix=time.time())
+            keep_answer(self._ledger, self._store, purchase, answer, is_recovered=False, now_unix=time.time())
         except ValueError as error:
             # Paid for, and not whole; the history may have the whole of it.
-            ledger.doubt(take, str(error), request_id=answer.request_id, history_id=answer.history_id)
-            return True
+            self._ledger.doubt(passage.key, str(error), request_id=answer.request_id, history_id=answer.history_id)
+            return
         with self._lock:
             self._n_answered += 1
             self._n_unreached = 0
-            self._n_paid += len(keys)
-            self._progress(self._n_paid, len(self._utterances), "speech", f"{ledger.spent():,} credits")
-        return True
+            self._n_paid += len(passage.utterances)
+            spent = f"{self._ledger.spent():,} credits"
+            self._progress(self._n_paid, len(self._utterances), "speech", spent)
+
+    def _keys_of(self, passage: Passage) -> list[str]:
+        return [self._keys[utterance.id] for utterance in passage.utterances]
 
     def _hold_back(self, waited_s: float) -> None:
         if waited_s > self._config.max_wait_s:
@@ -346,4 +355,6 @@ class _Buyer:
                 "service's history (`--plan` lists them); run the same command again later to look once more, or buy "
                 "them again with --rebuy-unknown"
             )
+        paid = self._ledger.find_purchases(sorted({place.take for place in result.places.values()}))
+        result.credits = sum(purchase.credits or 0 for purchase in paid.values())
         return result

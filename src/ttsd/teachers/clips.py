@@ -1,7 +1,7 @@
 """From bought takes to clips: every take is cut at its pauses, and the sentences that are wanted are written."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from ttsd.config import CutConfig
 from ttsd.data.audio import write_wav
 from ttsd.data.corpus import WAVS_NAME, Utterance
 from ttsd.data.cutting import cut_take
+from ttsd.errors import LedgerError
 from ttsd.report import Progress
 from ttsd.teachers.ledger import Place
 from ttsd.teachers.takes import TakeStore, decode_take
@@ -38,6 +39,9 @@ def cut_clips(
 
     Returns:
         By utterance id: `duration_s`, `facts` and `alignment` of its clip, or `reason` and `value` where it has none.
+
+    Raises:
+        LedgerError: A take was damaged since it was last looked at.
     """
     wanted: dict[str, dict[str, int]] = defaultdict(dict)
     for utterance in utterances:
@@ -56,11 +60,11 @@ def _cut(item: tuple[str, dict[str, int], Path, Path, CutConfig]) -> dict[str, d
     key, ids, folder, out_dir, config = item
     found = TakeStore(folder).read(key)
     if found is None:
-        # The next run finds it missing as well, and fetches it from the service's history.
-        return _reject(ids, "take_damaged", f"{key}; run again to fetch it from the history")
+        # No reason to drop its utterances for good: the next run finds it damaged and fetches it from the history.
+        raise LedgerError(f"{key}: this take was damaged at this moment; run the same command again to fetch it anew")
     take, audio = found
     if take.is_lossy:
-        return _reject(ids, "lossy_audio", "the history gave a compressed file")
+        return {name: {"reason": "lossy_audio", "value": "the history gave a compressed file"} for name in ids}
     wav, sample_rate = decode_take(audio, key)
     cuts = cut_take(wav, sample_rate, take.texts, take.times, config)
     n_chars = sum(map(len, take.texts))
@@ -79,7 +83,3 @@ def _cut(item: tuple[str, dict[str, int], Path, Path, CutConfig]) -> dict[str, d
             "alignment": {"character_times_s": [[round(t, 4) for t in times] for times in cut.times_s]},
         }
     return results
-
-
-def _reject(ids: Iterable[str], reason: str, value: str) -> dict[str, dict[str, Any]]:
-    return {utterance_id: {"reason": reason, "value": value} for utterance_id in ids}

@@ -5,7 +5,6 @@ is safe to repeat is repeated here.
 """
 
 import base64
-import binascii
 import contextlib
 import functools
 import math
@@ -28,6 +27,7 @@ Result = TypeVar("Result")
 _READ_ATTEMPTS = 4
 _HISTORY_PAGE = 1000
 _CHUNK_BYTES = 65536
+_GONE = (400, 404, 410, 422)
 _SETTINGS = ("stability", "similarity_boost", "style", "use_speaker_boost", "speed")
 
 
@@ -108,7 +108,7 @@ class ElevenLabsClient:
         ids = headers.get("request-id"), headers.get("history-item-id")
         try:
             audio = base64.b64decode(response.data.audio_base_64, validate=True)
-        except (AttributeError, TypeError, binascii.Error):
+        except (AttributeError, TypeError, ValueError):
             raise DoubtError("the answer holds no audio", *ids) from None
         times = read_times(getattr(response.data, "alignment", None))
         answer = Answer(audio, times, _read_int(headers.get("character-cost")), *ids)
@@ -125,7 +125,11 @@ class ElevenLabsClient:
         for model in models:
             if model.model_id == name:
                 rates = model.model_rates
-                per_char = 1.0 if rates is None else rates.character_cost_multiplier * _or_one(rates)
+                per_char = (
+                    1.0
+                    if rates is None
+                    else _or_one(rates.character_cost_multiplier) * _or_one(rates.cost_discount_multiplier)
+                )
                 return ModelFacts(model.maximum_text_length_per_request, per_char)
         known = ", ".join(sorted(model.model_id for model in models if model.can_do_text_to_speech))
         raise ProviderError(f"elevenlabs: the account has no model {name}; set generate.elevenlabs.model: {known}")
@@ -191,11 +195,24 @@ class ElevenLabsClient:
     def fetch_audio(self, history_id: str) -> bytes:
         """Return the audio of an item of the history, as the service keeps it; this costs nothing.
 
+        Returns:
+            The audio; empty where the service has the item and not its audio.
+
         Raises:
             ProviderError: The account cannot be asked.
         """
+        api_error = require("providers", "elevenlabs.core.api_error").ApiError
         options = {**_once(), "chunk_size": _CHUNK_BYTES}
-        return self._patiently(lambda: b"".join(self._client.history.get_audio(history_id, request_options=options)))
+
+        def fetch() -> bytes:
+            try:
+                return b"".join(self._client.history.get_audio(history_id, request_options=options))
+            except api_error as error:
+                if error.status_code in _GONE:
+                    return b""
+                raise
+
+        return self._patiently(fetch)
 
     def _patiently(self, ask: Callable[[], Result]) -> Result:
         """Ask what costs nothing, and again where the service or the line fails for a moment."""
@@ -222,9 +239,13 @@ class ElevenLabsClient:
         try:
             yield
         except api_error as error:
-            raise self._clean(explain_status(error.status_code, error.headers or {}, error.body)) from None
+            headers, body = self._clean(dict(error.headers or {})), self._clean(error.body)
+            raise explain_status(error.status_code, headers, body) from None
         except parsing_error as error:
-            raise explain_status(200, error.headers or {}, None) from None
+            raise explain_status(200, self._clean(dict(error.headers or {})), None) from None
+        except UnicodeDecodeError:
+            # The SDK takes a body that is no text for JSON.
+            raise explain_status(200, {}, None) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotReachedError(redact(f"cannot be reached: {error}", self._key)) from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
@@ -236,10 +257,15 @@ class ElevenLabsClient:
             reason = "no answer in time" if "Timeout" in name else f"the connection broke ({name})"
             raise DoubtError(reason) from None
 
-    def _clean(self, error: Exception) -> Exception:
+    def _clean(self, value: Any) -> Any:
         # What the service says may quote the request, key and all.
-        error.args = tuple(redact(str(argument), self._key) for argument in error.args)
-        return error
+        if isinstance(value, str):
+            return redact(value, self._key)
+        if isinstance(value, dict):
+            return {self._clean(name): self._clean(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._clean(item) for item in value]
+        return value
 
 
 def read_times(alignment: Any) -> CharacterTimes | None:
@@ -272,13 +298,13 @@ def _once() -> dict[str, Any]:
     return {"max_retries": 0}
 
 
-def _or_one(rates: Any) -> float:
-    discount = rates.cost_discount_multiplier
-    return 1.0 if discount is None else float(discount)
+def _or_one(multiplier: float | None) -> float:
+    return 1.0 if multiplier is None else float(multiplier)
 
 
 def _read_int(value: str | None) -> int | None:
     try:
-        return int(float(value)) if value is not None else None
-    except ValueError:
+        number = int(float(value or ""))
+    except (ValueError, OverflowError):
         return None
+    return number if number >= 0 else None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 START = 2
 _DECREASE = 0.75
+_FULL_S = 0.05
 _BUSY_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 
@@ -13,8 +14,9 @@ _LONGEST_PAUSE_S = 60.0
 class Gate:
     """A limit on the requests in flight that learns the account's own.
 
-    It rises by one with every answer until the service turns a request away, then by one a round: additive increase,
-    multiplicative decrease. Source: Jacobson, Congestion avoidance and control (1988).
+    It goes to the account's maximum as soon as an answer names it, and else rises by one with every answer, until the
+    service turns a request away; from then on by one a round: additive increase, multiplicative decrease. Source:
+    Jacobson, Congestion avoidance and control (1988).
     """
 
     def __init__(self, ceiling: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -66,7 +68,11 @@ class Gate:
             self._turned_away_since, self._n_busy = None, 0
             if maximum is not None and maximum > 0:
                 self._ceiling = min(self._ceiling, maximum)
-            step = 1 / self._limit if self._has_backed_off else 1.0
+                step = float(self._ceiling)
+            else:
+                step = 1.0
+            if self._has_backed_off:
+                step = 1 / self._limit
             self._limit = min(self._limit + step, float(self._ceiling))
             self._change.notify_all()
 
@@ -78,7 +84,7 @@ class Gate:
             is_full: Too many are in flight; else the service itself is busy.
 
         Returns:
-            For how long every request has been turned away by now, in seconds.
+            For how long every request will have been turned away when the next one may be sent, in seconds.
         """
         with self._change:
             now = self._clock()
@@ -89,9 +95,13 @@ class Gate:
                     # One of those in flight, at least, was too many.
                     self._limit = max(1.0, min(self._limit * _DECREASE, self._limit - 1))
                 self._n_busy += 1
-                backoff_s = 0.05 if is_full else min(_BUSY_S * 2.0 ** (self._n_busy - 1), _LONGEST_PAUSE_S)
-                self._paused_until = now + (backoff_s if retry_after_s is None else retry_after_s)
+                backoff_s = (_FULL_S if is_full else _BUSY_S) * 2.0 ** min(self._n_busy - 1, 16)
+                self._paused_until = now + min(backoff_s, _LONGEST_PAUSE_S)
+                if retry_after_s is not None:
+                    self._paused_until = now + retry_after_s
+            elif retry_after_s is not None:
+                self._paused_until = max(self._paused_until, now + retry_after_s)
             if self._turned_away_since is None:
                 self._turned_away_since = now
             self._change.notify_all()
-            return now - self._turned_away_since
+            return max(self._paused_until, now) - self._turned_away_since

@@ -8,8 +8,10 @@ attempt to buy a take, and moves through these states; each arrow is committed t
                           └── doubt ─────> unknown    nobody knows whether it was billed
     unknown ──────────────┬── settle ────> paid       found in the service's history
                           └── give_up ───> given_up   the user decided to buy the take again
+    paid ───────────────────── lose ─────> unknown    its audio is gone from the disk, or damaged
 
-What is reserved by a process that has died is as good as unknown. At most one purchase of a take is reserved, unknown
+What is reserved by a process that has died is as good as unknown. Another process may have moved a purchase on since it
+was looked at: a step that no longer applies changes nothing. At most one purchase of a take is reserved, unknown
 or paid, by an index of the database: no code can buy a take twice.
 """
 
@@ -30,6 +32,12 @@ State = Literal["reserved", "unknown", "paid", "given_up"]
 Reserved = Literal["reserved", "taken", "over_cap"]
 
 _BUSY_TIMEOUT_S = 60.0
+_CURES = {
+    "is full": "free some space and run the same command again to go on",
+    "readonly": "make the file and its folder writable",
+    "unable to open": "make the file and its folder readable and writable",
+    "is locked": "end the program that holds it and run the same command again to go on",
+}
 _COLUMNS = "id, take, state, request, estimate, credits, holder, reserved_unix, request_id, history_id, reason"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS purchases (
@@ -105,10 +113,10 @@ class Ledger:
             self._db = sqlite3.connect(
                 self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
-            # Full: a commit is on the disk, not in a cache, before the request that it announces is sent.
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+            with self._transaction() as db:
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
         except OSError as error:
             raise explain_write(self.path, error) from None
         except sqlite3.Error as error:
@@ -164,15 +172,15 @@ class Ledger:
         self, take: str, *, credits: int | None, request_id: str | None = None, history_id: str | None = None
     ) -> None:
         """Record that a take is paid and its audio on the disk; without `credits` it cost what was expected."""
-        self._change(
-            take,
-            "UPDATE purchases SET state = 'paid', reason = NULL, credits = COALESCE(?, estimate), "
-            "request_id = COALESCE(?, request_id), history_id = COALESCE(?, history_id) WHERE take = ? AND "
-            "state IN ('reserved', 'unknown')",
-            credits,
-            request_id,
-            history_id,
-        )
+        # The take on the disk says the same: if the power fails before this is flushed, it is settled from there.
+        with self._transaction(is_flushed=False) as db:
+            db.execute(
+                "UPDATE purchases SET state = 'paid', reason = NULL, credits = COALESCE(?, estimate), "
+                "request_id = COALESCE(?, request_id), history_id = COALESCE(?, history_id) WHERE take = ? AND "
+                "state IN ('reserved', 'unknown')",
+                (credits, request_id, self._unclaimed(history_id, take), take),
+            )
+            self._check_known(take)
 
     def release(self, take: str) -> None:
         """Take a reservation back: the service said that nothing was billed, or was never reached."""
@@ -183,20 +191,38 @@ class Ledger:
                 (take, take),
             )
 
-    def doubt(self, take: str, reason: str, *, request_id: str | None = None, history_id: str | None = None) -> None:
-        """Record that nobody knows whether a take was billed, or that its audio was lost."""
-        self._change(
-            take,
-            "UPDATE purchases SET state = 'unknown', reason = ?, request_id = COALESCE(?, request_id), "
-            "history_id = COALESCE(?, history_id) WHERE take = ? AND state != 'given_up'",
-            reason,
-            request_id,
-            history_id,
-        )
+    def doubt(
+        self,
+        take: str,
+        reason: str,
+        *,
+        request_id: str | None = None,
+        history_id: str | None = None,
+        holder: str | None = None,
+    ) -> None:
+        """Record that nobody knows whether a take was billed; with `holder`, only where that run has reserved it."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE purchases SET state = 'unknown', reason = ?, request_id = COALESCE(?, request_id), "
+                "history_id = COALESCE(?, history_id) WHERE take = ? AND state IN ('reserved', 'unknown') AND "
+                "holder = COALESCE(?, holder)",
+                (reason, request_id, self._unclaimed(history_id, take), take, holder),
+            )
+            self._check_known(take)
+
+    def lose(self, take: str, reason: str) -> None:
+        """Record that the audio of a paid take is not on the disk any more."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE purchases SET state = 'unknown', reason = ? WHERE take = ? AND state = 'paid'", (reason, take)
+            )
+            self._check_known(take)
 
     def give_up(self, take: str) -> None:
-        """Record that the user gives an unknown take up, so that it can be bought again; its estimate stays spent."""
-        self._change(take, "UPDATE purchases SET state = 'given_up' WHERE take = ? AND state = 'unknown'")
+        """Record that the user gives an unknown take up, so that it can be bought again; its price stays spent."""
+        with self._transaction() as db:
+            db.execute("UPDATE purchases SET state = 'given_up' WHERE take = ? AND state = 'unknown'", (take,))
+            self._check_known(take)
 
     def adopt(
         self,
@@ -222,7 +248,7 @@ class Ledger:
                         credits,
                         reserved_unix,
                         request_id,
-                        history_id,
+                        self._unclaimed(history_id, take),
                     ),
                 )
                 self._write_sentences(take, sentences)
@@ -260,10 +286,6 @@ class Ledger:
         """Tell whether a purchase is known to be this item of the service's history."""
         return bool(self._read("SELECT 1 FROM purchases WHERE history_id = ?", history_id))
 
-    def sentences_of(self, take: str) -> list[str]:
-        """Return the keys of a take's sentences, in their order."""
-        return [row[0] for row in self._read("SELECT sentence FROM sentences WHERE take = ? ORDER BY place", take)]
-
     def spent(self) -> int:
         """Return the credits of every purchase ever: paid, in flight, unknown and given up."""
         ((total,),) = self._read("SELECT COALESCE(SUM(COALESCE(credits, estimate)), 0) FROM purchases")
@@ -287,11 +309,14 @@ class Ledger:
         rows = [(sentence, take, place) for place, sentence in enumerate(sentences)]
         self._db.executemany("INSERT OR IGNORE INTO sentences VALUES (?, ?, ?)", rows)
 
-    def _change(self, take: str, statement: str, *values: Any) -> None:
-        with self._transaction() as db:
-            changed = db.execute(statement, (*values, take)).rowcount
-        if changed != 1:
-            raise LedgerError(f"{self.path}: {take[:16]} is not in the state it was left in; check the file's backup")
+    def _unclaimed(self, history_id: str | None, take: str) -> str | None:
+        """Return an item of the history, or none where another purchase has it; the audio tells what a take is."""
+        claims = "SELECT 1 FROM purchases WHERE history_id = ? AND (take != ? OR state = 'given_up')"
+        return None if self._read(claims, history_id, take) else history_id
+
+    def _check_known(self, take: str) -> None:
+        if not self._read("SELECT 1 FROM purchases WHERE take = ?", take):
+            raise LedgerError(f"{self.path}: {take[:16]} is gone from the ledger; restore the file from a copy")
 
     def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -301,9 +326,11 @@ class Ledger:
                 raise self._explain(error) from None
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, is_flushed: bool = True) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
+                # Full: a commit is on the disk, not in a cache, before the request that it announces is sent.
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if is_flushed else 'NORMAL'}")
                 # Immediate: nobody else writes between what is checked here and what is written.
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
@@ -317,11 +344,10 @@ class Ledger:
                 raise self._explain(error) from None
 
     def _explain(self, error: sqlite3.Error) -> LedgerError:
-        cure = (
-            "free some space and run the same command again"
-            if "full" in str(error)
-            else "run again when no other program holds it; if it is damaged, move it away and the takes beside it "
-            "are entered anew"
+        cure = next(
+            (cure for word, cure in _CURES.items() if word in str(error)),
+            "run again when no other program holds it; if it is damaged, move it away and the takes beside it are "
+            "entered anew",
         )
         return LedgerError(f"{self.path}: the ledger of bought speech cannot be used ({error}); {cure}")
 

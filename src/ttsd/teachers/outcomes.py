@@ -1,5 +1,6 @@
 """What can become of a request for speech other than an answer, told apart by what it means for the money."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ _STOPS = {
     "command again to go on",
     "invalid_api_key": "the key is not valid; put a working one into ELEVENLABS_API_KEY",
     "needs_authorization": "the key is not valid; put a working one into ELEVENLABS_API_KEY",
-    "missing_permissions": "the key may not do this; give it the permission to use text to speech",
+    "missing_permissions": "the key may not do this; give it the missing permission in the account's settings",
     "voice_not_found": "the account has no such voice; set generate.elevenlabs.voice to the id of one that it has",
     "model_not_found": "there is no such model; set generate.elevenlabs.model to one that the account lists",
     "model_access_denied": "the account may not use this model; set generate.elevenlabs.model to another",
@@ -62,7 +63,7 @@ def explain_status(status: int | None, headers: Mapping[str, str], body: Any) ->
     Args:
         status: HTTP status.
         headers: The answer's headers.
-        body: Its body, parsed where it is JSON.
+        body: Its body, parsed where it is JSON; without the key, for a message is cut short here.
 
     Returns:
         A `ProviderError` where no request of this run can succeed, else an `OutcomeError`.
@@ -97,7 +98,8 @@ def _place(problem: Mapping[str, Any]) -> str:
 
 def _read_seconds(value: str | None) -> float | None:
     try:
-        return max(float(value), 0.0) if value is not None else None
+        seconds = float(value or "")
     except ValueError:
-        # The other form, a date; the gate's own pause will do.
+        # Nothing, or the other form, a date; the gate's own pause will do.
         return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None

@@ -1,8 +1,10 @@
 """Takes whose outcome is unknown: found on the disk or in the service's history, and fetched for nothing."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ttsd.teachers.elevenlabs import ElevenLabsClient, HistoryItem
 from ttsd.teachers.ledger import Ledger, Purchase
@@ -20,7 +22,8 @@ def enter_takes(ledger: Ledger, store: TakeStore) -> int:
     known = ledger.find_purchases(keys)
     n_entered = 0
     for key in keys:
-        take = store.read_record(key) if key not in known else None
+        found = store.read(key) if key not in known else None
+        take = found[0] if found is not None else None
         if take is not None and take_key(take.request) == key:
             ledger.adopt(
                 key,
@@ -46,12 +49,18 @@ def close_orphans(ledger: Ledger, store: TakeStore, holders: Path) -> None:
     for purchase in ledger.purchases("reserved"):
         if is_held(holders / purchase.holder):
             continue
-        take = store.read_record(purchase.take)
-        if take is not None and store.read(purchase.take) is not None:
-            # It died between the rename and the commit.
-            ledger.settle(purchase.take, credits=take.credits, request_id=take.request_id, history_id=take.history_id)
-        else:
-            ledger.doubt(purchase.take, "the run ended in the middle of the request")
+        # It may have died between the rename and the commit.
+        if not _settle_from_disk(ledger, store, purchase.take):
+            ledger.doubt(purchase.take, "the run ended in the middle of the request", holder=purchase.holder)
+
+
+def _settle_from_disk(ledger: Ledger, store: TakeStore, key: str) -> bool:
+    found = store.read(key)
+    if found is None:
+        return False
+    take, _ = found
+    ledger.settle(key, credits=take.credits, request_id=take.request_id, history_id=take.history_id)
+    return True
 
 
 def keep_answer(
@@ -91,7 +100,7 @@ def keep_answer(
 def recover_takes(
     ledger: Ledger, store: TakeStore, client: ElevenLabsClient, purchases: Sequence[Purchase], now_unix: float
 ) -> int:
-    """Look unknown purchases up in the service's history, and fetch the audio of those that are there.
+    """Look unknown purchases up on the disk and in the service's history, and fetch the audio of those that are there.
 
     An item is a purchase's where the request id is, or else where the text, settings and format are and no other
     purchase has it; of several, the oldest.
@@ -109,17 +118,22 @@ def recover_takes(
     Raises:
         ProviderError: The history cannot be read.
     """
+    n_unknown = len(purchases)
+    purchases = [purchase for purchase in purchases if not _settle_from_disk(ledger, store, purchase.take)]
+    n_recovered = n_unknown - len(purchases)
     if not purchases:
-        return 0
+        return n_recovered
     since = int(min(purchase.reserved_unix for purchase in purchases)) - _CLOCK_MARGIN_S
     wanted = {purchase.request["request"]["text"] for purchase in purchases}
     items = [item for item in client.read_history(since) if item.text in wanted]
-    n_recovered = 0
     for purchase in purchases:
         # One whose audio is not whole even in the history may stand before the one that is.
         for item in [item for item in items if _is_of(item, purchase)]:
             if ledger.has_history(item.id) and item.id != purchase.history_id:
                 continue
+            if not _is_unknown(ledger, purchase):
+                # Another run was faster.
+                break
             answer = Answer(client.fetch_audio(item.id), item.times, item.credits, item.request_id, item.id)
             try:
                 keep_answer(ledger, store, purchase, answer, is_recovered=True, now_unix=now_unix)
@@ -129,6 +143,11 @@ def recover_takes(
             n_recovered += 1
             break
     return n_recovered
+
+
+def _is_unknown(ledger: Ledger, purchase: Purchase) -> bool:
+    live = ledger.find_purchases([purchase.take]).get(purchase.take)
+    return live is not None and live.id == purchase.id and live.state == "unknown"
 
 
 def _is_of(item: HistoryItem, purchase: Purchase) -> bool:
@@ -142,8 +161,13 @@ def _is_of(item: HistoryItem, purchase: Purchase) -> bool:
         item.text == request["text"]
         and item.date_unix >= purchase.reserved_unix - _CLOCK_MARGIN_S
         and item.output_format in (None, request["output_format"])
-        and all(item.settings.get(name, value) == value for name, value in settings.items())
+        and all(_agrees(item.settings.get(name), value) for name, value in settings.items())
     )
+
+
+def _agrees(told: Any, asked: float) -> bool:
+    # What the history leaves out says nothing, and it may keep less digits than were sent.
+    return told is None or (isinstance(told, int | float) and math.isclose(told, asked, abs_tol=1e-3))
 
 
 def make_holder() -> str:

@@ -117,9 +117,11 @@ class TakeStore:
             record["texts"] = tuple(record["texts"])
             if times is not None:
                 times = CharacterTimes(*(tuple(times[name]) for name in ("characters", "starts_s", "ends_s")))
-            return Take(**record, times=times)
-        except (OSError, ValueError, KeyError, TypeError):
+            take = Take(**record, times=times)
+            is_whole = take.key == key and " ".join(take.texts) == take.request["text"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+        return take if is_whole else None
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of all takes on the disk, in order."""
@@ -151,6 +153,8 @@ def unpack_audio(answer: Answer, output_format: str) -> tuple[bytes, bool]:
     import soundfile
 
     audio = answer.audio
+    if not audio:
+        raise ValueError("there is no audio")
     if audio.startswith(_LOSSY_STARTS):
         return audio, True
     kind, rate = output_format.split("_")

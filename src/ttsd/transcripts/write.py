@@ -14,8 +14,7 @@ from ttsd.transcripts.asking import ToWrite, write_sections
 from ttsd.transcripts.prompt import PROMPT_VERSION, estimate_tokens
 from ttsd.transcripts.reading import GuideText, SectionState, Task, read_guide_text
 from ttsd.transcripts.written import WrittenStore
-from ttsd.utils.parallel import _map_processes as map_processes
-from ttsd.utils.parallel import count_workers
+from ttsd.utils.parallel import count_workers, map_processes
 
 _FEW_GUIDES = 100
 _UTTERANCES_PER_GUIDE = 20

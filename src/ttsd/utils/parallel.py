@@ -78,12 +78,12 @@ def map_resumable(
         for key, item in todo:
             keep(key, work(item))
     else:
-        _map_processes(work, todo, n_workers, keep, initializer, initargs)
+        map_processes(work, todo, n_workers, keep, initializer, initargs)
     # Through JSON either way, so that a resumed run sees exactly what an undisturbed one does.
     return [json.loads(json.dumps(results[key])) for key, _ in items]
 
 
-def _map_processes(
+def map_processes(
     work: Callable[[Item], Any],
     todo: Iterable[tuple[str, Item]],
     n_workers: int,
@@ -91,6 +91,19 @@ def _map_processes(
     initializer: Callable[..., None] | None,
     initargs: tuple[Any, ...],
 ) -> None:
+    """Apply a function to items in processes, and give each result to `keep` in this one as it comes.
+
+    Args:
+        work: A picklable function of one item.
+        todo: Key and item.
+        n_workers: Processes.
+        keep: Told the key and the result.
+        initializer: Run once in every worker before the first item.
+        initargs: Its arguments.
+
+    Raises:
+        TtsdError: A worker process died, or `work` or `initializer` raised this.
+    """
     # spawn: a fork would inherit the threads of onnxruntime and torch, and hang.
     context = multiprocessing.get_context("spawn")
     start = (initializer, initargs)
