@@ -76,9 +76,11 @@ def soak(n_kills: int, folder: Path, guides: Path, seed: int = 0, speak: bool = 
     speaker = None if speak else Beeper()
     cache = folder / "cache"
     with Provider(folder / "calm", cache=cache, speaker=speaker) as provider:
-        calm = Round(folder / "calm", guides, provider, draw, 1)
-        if calm.run_once(calm.outs[0]).returncode != 0:
-            raise BrokenPromiseError("the undisturbed run fails")
+        # Here every answer is rendered, and kept for the rounds.
+        calm = Round(folder / "calm", guides, provider, draw, 1, timeout_s=120)
+        done = calm.run_once(calm.outs[0])
+        if done.returncode != 0:
+            raise BrokenPromiseError(f"the undisturbed run fails: {done.stderr.strip()}")
     undisturbed = (calm.outs[0] / "metadata.csv").read_text()
     tally = Tally()
     while tally.kills < n_kills:
@@ -108,8 +110,10 @@ def rates(with_defects: bool) -> dict[str, float]:
 class Round:
     """One folder of guides, bought until it is whole."""
 
-    def __init__(self, work: Path, guides: Path, provider: Provider, draw: random.Random, n_outs: int) -> None:
-        self.guides, self.provider, self.draw = guides, provider, draw
+    def __init__(
+        self, work: Path, guides: Path, provider: Provider, draw: random.Random, n_outs: int, timeout_s: float = 1.5
+    ) -> None:
+        self.guides, self.provider, self.draw, self.timeout_s = guides, provider, draw, timeout_s
         self.takes = work / "takes"
         self.outs = [work / f"raw{number}" for number in range(n_outs)]
         self.n_kills = self.n_runs = self.n_recovered = 0
@@ -119,7 +123,7 @@ class Round:
         settings = {
             "generate.elevenlabs.voice": "joe",
             "generate.elevenlabs.base_url": self.provider.url,
-            "generate.elevenlabs.timeout_s": 1.5,
+            "generate.elevenlabs.timeout_s": self.timeout_s,
             "generate.terms_acknowledged": "true",
             "paths.takes": self.takes,
             "n_workers": 1,
