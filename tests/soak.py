@@ -149,8 +149,11 @@ class Round:
         return subprocess.CompletedProcess(process.args, process.returncode, "", told)
 
     def kill(self, most: int) -> None:
-        """Start and kill until something is whole, or there were enough kills."""
-        while self.n_kills < most and not any((out / "report.json").exists() for out in self.outs):
+        """Start and kill until there is nothing left to buy, or there were enough kills."""
+        n_ended = 0
+        # Several that ended by themselves, one after the other, have nothing more to do than to ask.
+        while self.n_kills < most and n_ended < 3:
+            n_before = self.n_kills
             processes = [self.start(out) for out in self.outs]
             start = time.monotonic()
             for process in processes:
@@ -160,6 +163,7 @@ class Round:
                     self.n_kills += 1
             for process in processes:
                 process.communicate()
+            n_ended = n_ended + 1 if self.n_kills == n_before else 0
 
     def finish(self) -> None:
         """Run until every corpus is whole, deciding for the user where it is asked."""

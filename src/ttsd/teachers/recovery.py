@@ -46,6 +46,9 @@ def close_orphans(ledger: Ledger, store: TakeStore, holders: Path) -> None:
         store: The takes beside it.
         holders: Folder of the locks that living processes hold.
     """
+    for path in holders.iterdir():
+        # Asking removes what a killed process left.
+        is_held(path)
     for purchase in ledger.purchases("reserved"):
         if is_held(holders / purchase.holder):
             continue
