@@ -6,6 +6,7 @@ ends in doubt is never sent again on its own: it is looked for in the service's 
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ from ttsd.utils.locks import hold_file
 HOLDERS_NAME = ".holders"
 # A request that is refused is that request's fault; when the first ones all are, it is the settings'.
 _REFUSALS_TO_STOP = 5
+# Nothing is billed, so it costs nothing to ask once more whether it is meant.
+_MOST_REFUSALS = 3
 _UNREACHED_TO_STOP = 5
 _POLL_S = 0.2
 
@@ -114,6 +117,7 @@ class _Buyer:
         self._is_interrupted = False
         self._bug: BaseException | None = None
         self._refused: dict[str, str] = {}
+        self._n_refused: Counter[str] = Counter()
         self._n_answered = self._n_unreached = self._n_paid = 0
 
     def run(self) -> Bought:
@@ -124,13 +128,11 @@ class _Buyer:
             if self._config.rebuy_unknown:
                 self._give_up_unknown()
             while passages := self._plan():
-                n_live = len(self._find())
                 self._report()
                 self._buy(passages)
-                if self._stop is None:
-                    self._recover()
-                if self._stop is not None or len(self._find()) == n_live:
+                if self._stop is not None:
                     break
+                self._recover()
             self._wait_for_others()
         except ProviderError as error:
             self._stop = self._stop or error
@@ -140,7 +142,8 @@ class _Buyer:
         return self._ledger.find(list(self._keys.values()))
 
     def _plan(self) -> list[Passage]:
-        spoken = self._find().keys() | self._refused.keys()
+        refused = {key for key, n_times in self._n_refused.items() if n_times >= _MOST_REFUSALS}
+        spoken = self._find().keys() | refused
         if not any(key not in spoken for key in self._keys.values()):
             return []
         model = self._account.model()
@@ -310,6 +313,7 @@ class _Buyer:
     def _refuse(self, keys: list[str], reason: str) -> None:
         with self._lock:
             self._refused |= dict.fromkeys(keys, reason)
+            self._n_refused.update(keys)
             all_refused = self._n_answered == 0 and len(self._refused) >= _REFUSALS_TO_STOP
         if all_refused:
             raise ProviderError(f"elevenlabs: {reason}, every request so far; check the settings generate.elevenlabs")
