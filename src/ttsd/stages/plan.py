@@ -119,7 +119,7 @@ class _Shop:
         folder = config.paths.takes
         # A plan leaves nothing behind where nothing was bought yet.
         self._ledger = Ledger(folder if (folder / LEDGER_NAME).exists() else None)
-        account = Account(self._config, self._ledger)
+        self._account = account = Account(self._config, self._ledger)
         facts = plan.facts
         self._model: ModelFacts | None
         try:
@@ -164,7 +164,8 @@ class _Shop:
         self._claimed.update(keys)
 
     def close(self) -> None:
-        """Close the ledger."""
+        """Close the account and the ledger."""
+        self._account.close()
         self._ledger.close()
 
 

@@ -42,6 +42,12 @@ class Account:
                 self._client = ElevenLabsClient(self._config, read_secret(KEY_NAME))
             return self._client
 
+    def close(self) -> None:
+        """Close the client's connections, if there are any."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+
     def model(self) -> ModelFacts:
         """Return the model's limit and price; asked once a run.
 

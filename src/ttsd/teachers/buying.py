@@ -82,7 +82,10 @@ def buy_speech(utterances: Sequence[Utterance], folder: Path, config: ElevenLabs
         with hold_file(folder / HOLDERS_NAME / holder):
             enter_takes(ledger, store)
             account = Account(config, ledger)
-            return _Buyer(utterances, folder, config, progress, ledger, store, account, holder).run()
+            try:
+                return _Buyer(utterances, folder, config, progress, ledger, store, account, holder).run()
+            finally:
+                account.close()
     finally:
         ledger.close()
 
@@ -153,8 +156,8 @@ class _Buyer:
     def _doubt_lost_takes(self) -> None:
         takes = {place.take for place in self._find().values() if place.state == "paid"}
         for take in sorted(takes):
-            if self._store.read_record(take) is None:
-                self._ledger.doubt(take, "its audio is gone from the disk")
+            if self._store.read(take) is None:
+                self._ledger.lose(take, "its audio on the disk is gone or damaged")
 
     def _recover(self) -> None:
         # Of any corpus: it costs nothing. Those of other voices wait for a run with theirs.
@@ -355,9 +358,10 @@ class _Buyer:
         if purchases and result.stop is None:
             total = sum(purchase.estimate for purchase in purchases.values())
             result.stop = ProviderError(
-                f"elevenlabs: {len(purchases)} requests of {total:,} credits are neither known to be paid nor in the "
-                "service's history (`--plan` lists them); run the same command again later to look once more, or buy "
-                "them again with --rebuy-unknown"
+                f"elevenlabs: nobody knows the outcome of {len(purchases)} request{'s' * (len(purchases) > 1)} "
+                f"({total:,} credits): not paid as far as is known, and not in the service's history (`--plan` lists "
+                "what is in doubt); run the same command again later to look once more, or buy again with "
+                "--rebuy-unknown"
             )
         paid = self._ledger.find_purchases(sorted({place.take for place in result.places.values()}))
         result.credits = sum(purchase.credits or 0 for purchase in paid.values())

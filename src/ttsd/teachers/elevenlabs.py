@@ -84,7 +84,15 @@ class ElevenLabsClient:
         sdk = require("providers", "elevenlabs.client")
         self._config = config
         self._key = key
-        self._client = sdk.ElevenLabs(api_key=key.reveal(), base_url=config.base_url, timeout=config.timeout_s)
+        # Of our own, to be closed: the SDK leaves its connections to chance.
+        self._transport = require("providers", "httpx").Client(timeout=config.timeout_s, follow_redirects=True)
+        self._client = sdk.ElevenLabs(
+            api_key=key.reveal(), base_url=config.base_url, timeout=config.timeout_s, httpx_client=self._transport
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
 
     def speak(self, request: Mapping[str, Any]) -> tuple[Answer, int | None]:
         """Buy one text.
