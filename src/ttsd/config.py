@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ttsd.errors import ConfigError
 
@@ -18,6 +18,11 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+# YAML reads a bare `on` or `off` as a truth value.
+Switch = Annotated[
+    Literal["auto", "on", "off"],
+    BeforeValidator(lambda value: ("on" if value else "off") if isinstance(value, bool) else value),
+]
 
 
 class Settings(BaseModel):
@@ -175,9 +180,9 @@ class ElevenLabsConfig(Settings):
     """Boost of the likeness; none takes the voice's own setting, read once and kept."""
     speed: Annotated[float, Field(ge=0.7, le=1.2)] | None = None
     """Speaking rate; none takes the voice's own setting, read once and kept."""
-    text_normalization: Literal["auto", "on", "off"] = "off"
+    text_normalization: Switch = "off"
     """Whether the service spells out numbers itself; `off` because the text is spelt out before it is sent."""
-    context: Literal["auto", "on", "off"] = "auto"
+    context: Switch = "auto"
     """Whether the text before and after is sent along; `auto` does it for the models that take it."""
     context_chars: Annotated[int, Field(ge=0, le=2000)] = 300
     """How much of the text before and after is sent along, in characters; it is not spoken and not paid."""

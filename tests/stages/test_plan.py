@@ -1,0 +1,132 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.provider.rendering import Beeper
+from tests.provider.server import Provider
+from ttsd.cli import app
+from ttsd.config import load_config
+from ttsd.errors import StageError
+from ttsd.stages import generate
+from ttsd.stages.plan import CHARS_PER_S, plan_purchases
+from ttsd.tables import plan_tables
+
+GUIDES = {
+    "a.md": "# Rivers\n\nRivers run to the sea. They carry sand with them.\n\n## Ice\n\nIce floats on water.\n",
+    "b.md": "# Snow\n\nSnow melts in spring. Ice floats on water.\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "guides").mkdir()
+    for name, text in GUIDES.items():
+        (tmp_path / "guides" / name).write_text(text)
+    return tmp_path / "guides"
+
+
+@pytest.fixture
+def provider(tmp_path, monkeypatch):
+    monkeypatch.setenv("ELEVENLABS_API_KEY", "sk-test")
+    with Provider(tmp_path / "provider", speaker=Beeper()) as provider:
+        yield provider
+
+
+def config(tmp_path, provider=None, *settings):
+    url = [f"generate.elevenlabs.base_url={provider.url}"] if provider else []
+    return load_config(
+        None,
+        [
+            "generate.teacher=elevenlabs",
+            "generate.elevenlabs.voice=joe",
+            "generate.terms_acknowledged=true",
+            f"paths.takes={tmp_path}/takes",
+            "n_workers=1",
+            *url,
+            *settings,
+        ],
+    )
+
+
+def test_a_plan_counts_what_there_is_to_buy_and_buys_and_leaves_nothing(tmp_path, folder, provider):
+    plan = plan_purchases(folder, config(tmp_path, provider))
+    rivers, snow = plan.guides
+    assert (rivers.guide, rivers.sections, rivers.utterances, rivers.requests) == ("a.md", 2, 3, 2)
+    assert rivers.credits == rivers.characters + 1, "the space between two sentences is paid as well"
+    assert (snow.utterances, snow.bought, snow.credits) == (2, 1, len("Snow melts in spring.")), "bought once"
+    assert plan.total.credits == rivers.credits + snow.credits
+    assert plan.total.hours == pytest.approx(plan.total.characters / CHARS_PER_S / 3600)
+    assert plan.facts["quota left"] == "10,000,000 credits"
+    assert plan.facts["prices"] == "of the account"
+    assert provider.book.entries == []
+    assert {request.method for request in provider.requests} == {"GET"}
+    assert not (tmp_path / "takes").exists()
+
+
+def test_the_price_is_that_of_the_model(tmp_path, folder, provider):
+    plan = plan_purchases(folder, config(tmp_path, provider, "generate.elevenlabs.model=eleven_flash_v2_5"))
+    full = plan_purchases(folder, config(tmp_path, provider))
+    assert plan.total.credits == pytest.approx(full.total.credits / 2, abs=2)
+
+
+def test_what_the_plan_names_is_what_generate_then_pays(tmp_path, folder, provider):
+    settings = config(tmp_path, provider)
+    plan = plan_purchases(folder, settings)
+    generate.run(folder, tmp_path / "raw", settings)
+    assert provider.book.credits == plan.total.credits
+    assert len(provider.book.entries) == plan.total.requests
+    after = plan_purchases(folder, settings)
+    assert (after.total.bought, after.total.requests, after.total.credits) == (plan.total.utterances, 0, 0)
+    assert after.facts["spent so far"] == f"{plan.total.credits} credits"
+
+
+def test_without_a_key_the_published_prices_are_used_and_what_is_not_known_is_said(tmp_path, folder, monkeypatch):
+    monkeypatch.delenv("ELEVENLABS_API_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    plan = plan_purchases(folder, config(tmp_path))
+    assert plan.total.credits > 0
+    assert plan.facts["prices"].startswith("published ones of ")
+    assert plan.facts["quota left"] == "unknown (ELEVENLABS_API_KEY is not set)"
+    unknown = plan_purchases(folder, config(tmp_path, None, "generate.elevenlabs.model=eleven_v99"))
+    assert unknown.total.credits is None
+    assert plan_tables(unknown)[0][1][-1][6].strip() == "unknown"
+
+
+def test_what_is_in_doubt_is_listed_with_its_price(tmp_path, folder, provider):
+    settings = config(tmp_path, provider)
+    provider.inject("error_before")
+    with pytest.raises(Exception, match="--rebuy-unknown"):
+        generate.run(folder, tmp_path / "raw", settings)
+    plan = plan_purchases(folder, settings)
+    (doubt,) = plan.unknown
+    assert doubt["credits"] == len(doubt["text"])
+    assert doubt["reason"] == "the service answered 500"
+    assert plan.total.credits == 0, "it is not sent again on its own"
+    assert plan_tables(plan)[1][0][0] == "outcome unknown"
+
+
+def test_the_command_prints_the_plan_as_a_table_or_as_json(tmp_path, folder, provider):
+    given = ["--teacher", "elevenlabs", "--plan", "--max-credits", "500"]
+    sets = {
+        "generate.elevenlabs.voice": "joe",
+        "generate.elevenlabs.base_url": provider.url,
+        "paths.takes": tmp_path / "t",
+    }
+    options = [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
+    table = CliRunner().invoke(app, ["generate", str(folder), *given, *options])
+    assert table.exit_code == 0, table.output
+    lines = table.stdout.splitlines()
+    assert lines[0].split() == [
+        "guide", "sections", "utterances", "characters", "bought", "requests", "credits", "hours",
+    ]  # fmt: skip
+    assert next(line for line in lines if line.startswith("cap")).split() == ["cap", "500", "credits"]
+    as_json = CliRunner().invoke(app, ["generate", str(folder), *given, *options, "--json"])
+    plan = json.loads(as_json.stdout)
+    assert [guide["guide"] for guide in plan["guides"]] == ["a.md", "b.md"]
+
+
+def test_a_folder_without_guides_is_one_line(tmp_path):
+    (tmp_path / "guides").mkdir()
+    with pytest.raises(StageError, match="holds no study guide"):
+        plan_purchases(tmp_path / "guides", config(tmp_path))
