@@ -8,16 +8,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ttsd.config import ElevenLabsConfig
 from ttsd.data.corpus import Utterance
 from ttsd.errors import ProviderError, TtsdError
 from ttsd.report import Progress
 from ttsd.teachers.account import Account
-from ttsd.teachers.elevenlabs import PROVIDER
+from ttsd.teachers.bought import Bought, collect_bought
 from ttsd.teachers.gate import Gate
 from ttsd.teachers.ledger import Ledger, Place
 from ttsd.teachers.outcomes import DoubtError, NotReachedError, RefusedError, TurnedAwayError
@@ -33,30 +31,6 @@ _REFUSALS_TO_STOP = 5
 _MOST_REFUSALS = 3
 _UNREACHED_TO_STOP = 5
 _POLL_S = 0.2
-
-
-@dataclass
-class Bought:
-    """What there is of the speech that was wanted."""
-
-    identity: dict[str, Any]
-    """Everything that shapes the audio besides the text."""
-    voice_facts: dict[str, Any]
-    """Name, category and labels of the voice, as the account lists it."""
-    places: dict[str, Place] = field(default_factory=dict)
-    """Where each paid utterance is spoken, by its id."""
-    missing: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Reason and value of every other utterance, by its id."""
-    credits: int = 0
-    """What the takes of the paid utterances cost."""
-    stop: TtsdError | None = None
-    """Why no more was bought, or what the user has to decide first."""
-
-    @property
-    def speaker(self) -> str:
-        """Name of the voice as a corpus's speaker column may hold it."""
-        name = str(self.voice_facts.get("name") or self.identity["voice"])
-        return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name)
 
 
 def buy_speech(utterances: Sequence[Utterance], folder: Path, config: ElevenLabsConfig, progress: Progress) -> Bought:
@@ -139,7 +113,8 @@ class _Buyer:
             self._wait_for_others()
         except ProviderError as error:
             self._stop = self._stop or error
-        return self._result()
+        facts = self._account.voice_facts()
+        return collect_bought(self._utterances, self._keys, self._ledger, self._voice, facts, self._refused, self._stop)
 
     def _find(self) -> dict[str, Place]:
         return self._ledger.find(list(self._keys.values()))
@@ -327,42 +302,3 @@ class _Buyer:
     def _stop_run(self, error: TtsdError) -> None:
         with self._lock:
             self._stop = self._stop or error
-
-    def _result(self) -> Bought:
-        settings = {name: value for name, value in self._voice.settings.items() if name not in ("voice_id", "model_id")}
-        identity = {
-            "provider": PROVIDER,
-            "model": self._config.model,
-            "voice": self._config.voice,
-            "settings": settings,
-        }
-        facts = {name: value for name, value in self._account.voice_facts().items() if name != "settings"}
-        result = Bought(identity, facts, stop=self._stop)
-        places = self._find()
-        unknown: dict[str, str] = {}
-        for utterance in self._utterances:
-            key = self._keys[utterance.id]
-            place = places.get(key)
-            if place is not None and place.state == "paid":
-                result.places[utterance.id] = place
-            elif place is not None:
-                unknown[utterance.id] = place.take
-            elif key in self._refused:
-                result.missing[utterance.id] = ("teacher_failed", self._refused[key])
-            else:
-                result.missing[utterance.id] = ("not_bought", "the run stopped before it")
-        purchases = self._ledger.find_purchases(sorted(set(unknown.values())))
-        for utterance_id, take in unknown.items():
-            purchase = purchases[take]
-            result.missing[utterance_id] = ("outcome_unknown", f"{purchase.reason}; {purchase.estimate} credits")
-        if purchases and result.stop is None:
-            total = sum(purchase.estimate for purchase in purchases.values())
-            result.stop = ProviderError(
-                f"elevenlabs: nobody knows the outcome of {len(purchases)} request{'s' * (len(purchases) > 1)} "
-                f"({total:,} credits): not paid as far as is known, and not in the service's history (`--plan` lists "
-                "what is in doubt); run the same command again later to look once more, or buy again with "
-                "--rebuy-unknown"
-            )
-        paid = self._ledger.find_purchases(sorted({place.take for place in result.places.values()}))
-        result.credits = sum(purchase.credits or 0 for purchase in paid.values())
-        return result
