@@ -31,4 +31,3 @@ def test_killed_at_random_with_every_fault_mixed_in_no_clip_is_lost_and_none_is_
     tally = soak(6, tmp_path, guides, seed=3, speak=False)
     assert tally.kills >= 6
     assert tally.billed >= 6
-    assert sum(tally.faults.values()) >= 3

@@ -14,8 +14,11 @@ from ttsd.teachers.account import Account
 from ttsd.teachers.elevenlabs import ModelFacts
 from ttsd.teachers.ledger import LEDGER_NAME, Ledger
 from ttsd.teachers.passages import plan_passages, sentence_key
+from ttsd.teachers.recovery import DIED, HOLDERS_NAME, enter_takes
+from ttsd.teachers.takes import TakeStore
 from ttsd.transcripts.markdown import find_guides
 from ttsd.transcripts.write import write_all
+from ttsd.utils.locks import is_held
 
 CHARS_PER_S = 15.2
 """Speaking rate, to estimate hours. Source: LJSpeech-1.1, 1,308,678 characters in 86,117 seconds."""
@@ -119,6 +122,8 @@ class _Shop:
         folder = config.paths.takes
         # A plan leaves nothing behind where nothing was bought yet.
         self._ledger = Ledger(folder if (folder / LEDGER_NAME).exists() else None)
+        # Takes whose ledger was lost are bought all the same; `generate` enters them as well.
+        enter_takes(self._ledger, TakeStore(folder))
         self._account = account = Account(self._config, self._ledger)
         facts = plan.facts
         self._model: ModelFacts | None
@@ -137,12 +142,14 @@ class _Shop:
         facts["spent so far"] = f"{self._ledger.spent():,} credits"
         facts["cap"] = "none" if cap is None else f"{cap:,} credits"
         self._claimed: set[str] = set()
-        for purchase in self._ledger.purchases("unknown"):
+        for purchase in self._ledger.purchases("unknown", "reserved"):
+            if purchase.state == "reserved" and is_held(folder / HOLDERS_NAME / purchase.holder):
+                continue
             plan.unknown.append(
                 {
                     "take": purchase.take[:16],
                     "credits": purchase.estimate,
-                    "reason": purchase.reason or "",
+                    "reason": purchase.reason or DIED,
                     "text": purchase.request["request"]["text"][:60],
                 }
             )

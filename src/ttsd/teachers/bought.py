@@ -79,11 +79,12 @@ def collect_bought(
             result.missing[utterance.id] = ("not_bought", "the run stopped before it")
     purchases = ledger.find_purchases(sorted(set(unknown.values())))
     for utterance_id, take in unknown.items():
-        purchase = purchases[take]
-        result.missing[utterance_id] = (
-            "outcome_unknown",
-            f"{purchase.reason or 'in flight in another run'}; {purchase.estimate} credits",
-        )
+        purchase = purchases.get(take)
+        if purchase is None:
+            result.missing[utterance_id] = ("not_bought", "another run took its request back")
+            continue
+        reason = purchase.reason or "in flight when this run ended"
+        result.missing[utterance_id] = ("outcome_unknown", f"{reason}; {purchase.estimate} credits")
     if purchases and result.stop is None:
         total = sum(purchase.estimate for purchase in purchases.values())
         result.stop = ProviderError(
@@ -92,6 +93,9 @@ def collect_bought(
             "what is in doubt); run the same command again later to look once more, or buy again with "
             "--rebuy-unknown"
         )
+    if result.stop is None and any(reason == "not_bought" for reason, _ in result.missing.values()):
+        # A corpus is not finished while a sentence was only not bought: nobody would look at it again.
+        result.stop = ProviderError("elevenlabs: not every sentence was bought; run the same command again to go on")
     paid = ledger.find_purchases(sorted({place.take for place in result.places.values()}))
     result.credits = sum(purchase.credits or 0 for purchase in paid.values())
     return result

@@ -4,6 +4,7 @@ Every request is announced in the ledger before it is sent, and its audio is on 
 ends in doubt is never sent again on its own: it is looked for in the service's history.
 """
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from ttsd.config import ElevenLabsConfig
 from ttsd.data.corpus import Utterance
-from ttsd.errors import ProviderError, TtsdError
+from ttsd.errors import LedgerError, ProviderError, TtsdError
 from ttsd.report import Progress
 from ttsd.teachers.account import Account
 from ttsd.teachers.bought import Bought, collect_bought
@@ -20,16 +21,17 @@ from ttsd.teachers.gate import Gate
 from ttsd.teachers.ledger import Ledger, Place
 from ttsd.teachers.outcomes import DoubtError, NotReachedError, RefusedError, TurnedAwayError
 from ttsd.teachers.passages import BoughtVoice, Passage, plan_passages, sentence_key
-from ttsd.teachers.recovery import close_orphans, enter_takes, keep_answer, make_holder, recover_takes
+from ttsd.teachers.recovery import HOLDERS_NAME, close_orphans, enter_takes, keep_answer, make_holder, recover_takes
 from ttsd.teachers.takes import Answer, TakeStore
+from ttsd.utils.files import explain_write
 from ttsd.utils.locks import hold_file
 
-HOLDERS_NAME = ".holders"
 # A request that is refused is that request's fault; when the first ones all are, it is the settings'.
 _REFUSALS_TO_STOP = 5
 # Nothing is billed, so it costs nothing to ask once more whether it is meant.
 _MOST_REFUSALS = 3
-_UNREACHED_TO_STOP = 5
+_UNREACHED_S = 15.0
+"""How long nobody may be reached before the run stops: a restart of the service is over by then."""
 _POLL_S = 0.2
 
 
@@ -91,11 +93,14 @@ class _Buyer:
         self._gate = Gate(config.max_concurrent)
         self._lock = threading.Lock()
         self._stop: TtsdError | None = None
-        self._is_interrupted = False
+        self._halt = threading.Event()
+        """Set when no more is to be sent."""
         self._bug: BaseException | None = None
         self._refused: dict[str, str] = {}
         self._n_refused: Counter[str] = Counter()
-        self._n_answered = self._n_unreached = self._n_paid = 0
+        self._refused_takes: set[str] = set()
+        self._n_answered = self._n_paid = 0
+        self._unreached_since: float | None = None
 
     def run(self) -> Bought:
         close_orphans(self._ledger, self._store, self._holders)
@@ -104,20 +109,27 @@ class _Buyer:
             self._recover()
             if self._config.rebuy_unknown:
                 self._give_up_unknown()
-            while passages := self._plan():
-                self._report()
-                self._buy(passages)
-                if self._stop is not None:
-                    break
-                self._recover()
-            self._wait_for_others()
+            # What another run has in flight may come to nothing, and is then bought here.
+            while self._stop is None and (self._buy_rest() or self._wait_for_others()):
+                if self._stop is None:
+                    self._recover()
         except ProviderError as error:
-            self._stop = self._stop or error
+            self._stop_run(error)
         facts = self._account.voice_facts()
         return collect_bought(self._utterances, self._keys, self._ledger, self._voice, facts, self._refused, self._stop)
 
     def _find(self) -> dict[str, Place]:
         return self._ledger.find(list(self._keys.values()))
+
+    def _buy_rest(self) -> bool:
+        """Buy what nobody has bought or is buying; false where that changed nothing."""
+        passages = self._plan()
+        if not passages:
+            return False
+        before = self._find(), self._n_refused.total()
+        self._report()
+        self._buy(passages)
+        return (self._find(), self._n_refused.total()) != before
 
     def _plan(self) -> list[Passage]:
         refused = {key for key, n_times in self._n_refused.items() if n_times >= _MOST_REFUSALS}
@@ -131,6 +143,7 @@ class _Buyer:
     def _doubt_lost_takes(self) -> None:
         takes = {place.take for place in self._find().values() if place.state == "paid"}
         for take in sorted(takes):
+            # The whole of it, not only that it is there: when it is cut it is too late to fetch it.
             if self._store.read(take) is None:
                 self._ledger.lose(take, "its audio on the disk is gone or damaged")
 
@@ -149,13 +162,27 @@ class _Buyer:
         for take in sorted({place.take for place in self._find().values() if place.state == "unknown"}):
             self._ledger.give_up(take)
 
-    def _wait_for_others(self) -> None:
-        while self._stop is None:
-            takes = {place.take for place in self._find().values() if place.state == "reserved"}
-            if not takes:
-                return
-            close_orphans(self._ledger, self._store, self._holders)
+    def _wait_for_others(self) -> bool:
+        """Wait until a request of another run has ended; false where none is in flight.
+
+        Raises:
+            ProviderError: The other run lives, and none has ended in twice the time that an answer may take.
+        """
+        waiting = self._in_flight()
+        start = time.monotonic()
+        while waiting and self._in_flight() >= waiting:
+            waited_s = time.monotonic() - start
+            if waited_s > 2 * self._config.timeout_s:
+                raise ProviderError(
+                    f"elevenlabs: another ttsd has had {len(waiting)} of these requests in flight for {waited_s:.0f} "
+                    "s; let it go on or end it, and run the same command again"
+                )
             time.sleep(_POLL_S)
+            close_orphans(self._ledger, self._store, self._holders)
+        return bool(waiting)
+
+    def _in_flight(self) -> set[str]:
+        return {place.take for place in self._find().values() if place.state == "reserved"}
 
     def _report(self) -> None:
         n_paid = sum(place.state == "paid" for place in self._find().values())
@@ -165,40 +192,46 @@ class _Buyer:
     def _buy(self, passages: list[Passage]) -> None:
         todo = iter(passages)
         n_threads = min(self._config.max_concurrent, len(passages))
-        threads = [threading.Thread(target=self._work, args=(todo,), daemon=True) for _ in range(n_threads)]
-        for thread in threads:
-            thread.start()
+        # Not `join`: until Python 3.13, one that Ctrl-C interrupts takes its thread for ended from then on.
+        ends = [threading.Event() for _ in range(n_threads)]
+        threads = [threading.Thread(target=self._work, args=(todo, end), daemon=True) for end in ends]
         try:
             for thread in threads:
-                thread.join()
+                thread.start()
+            for end in ends:
+                end.wait()
         except KeyboardInterrupt:
             # What is in flight is paid for: wait for it. A second Ctrl-C leaves it to the next run and the history.
-            self._is_interrupted = True
-            for thread in threads:
-                thread.join()
+            self._halt.set()
+            for thread, end in zip(threads, ends, strict=True):
+                # It may have come before the last of them was started.
+                if thread.ident is not None:
+                    end.wait()
             raise
         if self._bug is not None:
             raise self._bug
 
-    def _work(self, todo: Iterator[Passage]) -> None:
+    def _work(self, todo: Iterator[Passage], end: threading.Event) -> None:
         try:
-            while not self._is_stopped():
+            while not self._halt.is_set():
                 with self._lock:
                     passage = next(todo, None)
                 if passage is None:
                     return
-                while not self._is_stopped() and not self._try(passage):
+                while not self._halt.is_set() and not self._try(passage):
                     pass
         except TtsdError as error:
             self._stop_run(error)
         except BaseException as error:
             # A bug: the main thread raises it, with its traceback, once the others have recorded what is in flight.
             self._bug = error
-            self._is_interrupted = True
+            self._halt.set()
+        finally:
+            end.set()
 
     def _try(self, passage: Passage) -> bool:
         """Buy one passage; false where its request may be sent again."""
-        if not self._gate.enter(self._is_stopped):
+        if not self._gate.enter(self._halt.is_set):
             return True
         try:
             if not self._reserve(passage):
@@ -244,7 +277,7 @@ class _Buyer:
             answer, maximum = self._account.client().speak(passage.request)
         except RefusedError as error:
             self._ledger.release(passage.key)
-            self._refuse(self._keys_of(passage), str(error))
+            self._refuse(passage, str(error))
             return None
         except ProviderError:
             self._ledger.release(passage.key)
@@ -263,9 +296,17 @@ class _Buyer:
             # Paid for, and not whole; the history may have the whole of it.
             self._ledger.doubt(passage.key, str(error), request_id=answer.request_id, history_id=answer.history_id)
             return
+        except (TtsdError, OSError) as error:
+            # Paid for, and the disk does not take it. The ledger may lie on the same disk: the first reason counts.
+            with contextlib.suppress(LedgerError):
+                reason = "its audio could not be written"
+                self._ledger.doubt(passage.key, reason, request_id=answer.request_id, history_id=answer.history_id)
+            if isinstance(error, OSError):
+                raise explain_write(self._store.folder, error) from None
+            raise
         with self._lock:
             self._n_answered += 1
-            self._n_unreached = 0
+            self._unreached_since = None
             self._n_paid += len(passage.utterances)
             spent = f"{self._ledger.spent():,} credits"
             self._progress(self._n_paid, len(self._utterances), "speech", spent)
@@ -276,29 +317,32 @@ class _Buyer:
     def _hold_back(self, waited_s: float) -> None:
         if waited_s > self._config.max_wait_s:
             raise ProviderError(
-                f"elevenlabs: the service has turned every request away for {waited_s:.0f} s; run the same command "
-                "again later to go on"
+                f"elevenlabs: the service turns every request away as too many, for {waited_s:.0f} s until the next "
+                "try; run the same command again later to go on"
             )
 
     def _count_unreached(self, error: NotReachedError) -> None:
+        # By the time and not by the number: all that are sent at once find the port closed.
+        now = time.monotonic()
         with self._lock:
-            self._n_unreached += 1
-            n_unreached = self._n_unreached
-        if n_unreached >= _UNREACHED_TO_STOP:
+            if self._unreached_since is None:
+                self._unreached_since = now
+            unreached_s = now - self._unreached_since
+        if unreached_s > _UNREACHED_S:
             raise ProviderError(f"elevenlabs: {error}; check the line and run the same command again to go on")
-        time.sleep(min(0.5 * 2**n_unreached, 10.0))
+        self._halt.wait(min(0.25 + unreached_s, 4.0))
 
-    def _refuse(self, keys: list[str], reason: str) -> None:
+    def _refuse(self, passage: Passage, reason: str) -> None:
+        keys = self._keys_of(passage)
         with self._lock:
             self._refused |= dict.fromkeys(keys, reason)
             self._n_refused.update(keys)
-            all_refused = self._n_answered == 0 and len(self._refused) >= _REFUSALS_TO_STOP
+            self._refused_takes.add(passage.key)
+            all_refused = self._n_answered == 0 and len(self._refused_takes) >= _REFUSALS_TO_STOP
         if all_refused:
             raise ProviderError(f"elevenlabs: {reason}, every request so far; check the settings generate.elevenlabs")
-
-    def _is_stopped(self) -> bool:
-        return self._stop is not None or self._is_interrupted
 
     def _stop_run(self, error: TtsdError) -> None:
         with self._lock:
             self._stop = self._stop or error
+        self._halt.set()

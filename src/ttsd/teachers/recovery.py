@@ -12,6 +12,9 @@ from ttsd.teachers.passages import sentence_key, take_key
 from ttsd.teachers.takes import Answer, Take, TakeStore, check_times, hash_audio, unpack_audio
 from ttsd.utils.locks import is_held
 
+HOLDERS_NAME = ".holders"
+DIED = "the run ended in the middle of the request"
+"""Why what a dead process had reserved is unknown."""
 # The service's clock is not ours.
 _CLOCK_MARGIN_S = 300
 
@@ -54,7 +57,7 @@ def close_orphans(ledger: Ledger, store: TakeStore, holders: Path) -> None:
             continue
         # It may have died between the rename and the commit.
         if not _settle_from_disk(ledger, store, purchase.take):
-            ledger.doubt(purchase.take, "the run ended in the middle of the request", holder=purchase.holder)
+            ledger.doubt(purchase.take, DIED, holder=purchase.holder)
 
 
 def _settle_from_disk(ledger: Ledger, store: TakeStore, key: str) -> bool:

@@ -78,8 +78,13 @@ def hold_file(path: Path) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        while True:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            # Who asks between the two finds it held by nobody, and removes it.
+            if _is_the_file(handle, path):
+                break
+            os.close(handle)
     except OSError as error:
         raise explain_write(path, error) from None
     try:
