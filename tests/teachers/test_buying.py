@@ -278,7 +278,12 @@ def run(*arguments, **environment):
 def test_ctrl_c_ends_in_one_line_and_what_was_in_flight_is_not_lost(n_signals, tmp_path):
     with Provider(tmp_path / "provider", speaker=Beeper(), latency_s=1.0) as provider:
         process = subprocess.Popen(
-            command(provider, tmp_path, "raw"), stderr=subprocess.PIPE, text=True, stdout=subprocess.PIPE
+            command(provider, tmp_path, "raw"),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # A shell's background job ignores the signal, and hands that down.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         while not any(request.method == "POST" for request in provider.requests):
             assert process.poll() is None
