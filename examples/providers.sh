@@ -17,10 +17,11 @@ step() { printf '\n== %s\n' "$1" >&2; }
 
 step "the provider opens"
 ready="$work/provider.url"
+rm -f "$ready" # of an earlier run
 "$python" -m tests.provider --state "$work/provider" --latency-s 0.3 >"$ready" &
 provider=$!
 trap 'kill $provider 2>/dev/null || true' EXIT
-until [ -s "$ready" ]; do
+until grep -qs '^http.*$' "$ready"; do
     kill -0 $provider || { echo "the provider did not start" >&2; exit 1; }
     sleep 0.2
 done

@@ -1,16 +1,23 @@
 import json
+import math
+from dataclasses import fields
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.provider.account import describe_models
 from tests.provider.rendering import Beeper
 from tests.provider.server import Provider
+from tests.provider.wire import refusal
 from ttsd.cli import app
 from ttsd.config import load_config
 from ttsd.errors import StageError
 from ttsd.stages import generate
 from ttsd.stages.plan import CHARS_PER_S, plan_purchases
 from ttsd.tables import plan_tables
+from ttsd.teachers.ledger import Ledger
+from ttsd.teachers.recovery import HOLDERS_NAME
+from ttsd.utils.locks import hold_file
 
 GUIDES = {
     "a.md": "# Rivers\n\nRivers run to the sea. They carry sand with them.\n\n## Ice\n\nIce floats on water.\n",
@@ -130,3 +137,70 @@ def test_a_folder_without_guides_is_one_line(tmp_path):
     (tmp_path / "guides").mkdir()
     with pytest.raises(StageError, match="holds no study guide"):
         plan_purchases(tmp_path / "guides", config(tmp_path))
+
+
+class Restricted(Provider):
+    """A provider whose key may speak and not read the account."""
+
+    def answer(self, request, life):
+        if request.path == "/v1/user/subscription":
+            return refusal(401, "missing_permissions", "The API key you used is missing the permission user_read.")
+        return super().answer(request, life)
+
+
+def test_a_key_that_may_not_read_the_account_still_gives_the_accounts_prices(tmp_path, folder, monkeypatch):
+    monkeypatch.setenv("ELEVENLABS_API_KEY", "sk-test")
+    with Restricted(tmp_path / "provider", speaker=Beeper()) as provider:
+        plan = plan_purchases(folder, config(tmp_path, provider))
+    assert plan.facts["quota left"] == "unknown (the key may not read the account)"
+    assert plan.facts["prices"] == "of the account"
+    assert plan.total.credits > 0
+
+
+def test_a_discount_of_the_account_lowers_the_price_and_every_request_is_rounded_up(
+    tmp_path, folder, provider, monkeypatch
+):
+    full = plan_purchases(folder, config(tmp_path, provider))
+    models = describe_models()
+    for model in models:
+        model["model_rates"] = {"character_cost_multiplier": 1.0, "cost_discount_multiplier": 0.3}
+    monkeypatch.setattr("tests.provider.elevenlabs.describe_models", lambda: models)
+    plan = plan_purchases(folder, config(tmp_path, provider))
+    texts = ["Rivers run to the sea. They carry sand with them.", "Ice floats on water.", "Snow melts in spring."]
+    assert plan.total.credits == sum(math.ceil(len(text) * 3 / 10) for text in texts) < full.total.credits
+
+
+def test_takes_whose_ledger_was_lost_are_bought_in_the_plan_and_nothing_is_written(tmp_path, folder, provider):
+    settings = config(tmp_path, provider)
+    generate.run(folder, tmp_path / "raw", settings)
+    for path in (tmp_path / "takes").glob("ledger.sqlite*"):
+        path.unlink()
+    before = sorted(path for path in (tmp_path / "takes").rglob("*"))
+    plan = plan_purchases(folder, settings)
+    assert (plan.total.bought, plan.total.requests, plan.total.credits) == (plan.total.utterances, 0, 0)
+    assert plan.facts["spent so far"] == f"{provider.book.credits} credits"
+    assert sorted(path for path in (tmp_path / "takes").rglob("*")) == before
+
+
+def test_what_a_run_that_died_had_in_flight_is_in_doubt_and_what_a_living_one_has_is_not(tmp_path, folder, provider):
+    settings = config(tmp_path, provider)
+    generate.run(folder, tmp_path / "raw", settings)
+    ledger = Ledger(tmp_path / "takes")
+    order = {"request": {"text": "Who knows."}, "texts": ["Who knows."]}
+    with hold_file(tmp_path / "takes" / HOLDERS_NAME / "alive"):
+        for take, holder in (("t1", "dead"), ("t2", "alive")):
+            ledger.reserve(take, order, [take], estimate=9, cap=None, holder=holder, now_unix=1.0)
+        (doubt,) = plan_purchases(folder, settings).unknown
+    ledger.close()
+    assert (doubt["take"], doubt["credits"], doubt["text"]) == ("t1", 9, "Who knows.")
+    assert doubt["reason"] == "the run ended in the middle of the request"
+
+
+def test_the_figures_of_the_guides_add_up_to_the_total(tmp_path, folder, provider):
+    for name in ("c.md", "d.md"):
+        (folder / name).write_text(f"# {name}\n\nThis is only said in {name[0]}. Snow melts in spring.\n")
+    plan = plan_purchases(folder, config(tmp_path, provider))
+    for column in fields(plan.total)[1:]:
+        figures = [getattr(guide, column.name) for guide in plan.guides]
+        assert getattr(plan.total, column.name) == pytest.approx(sum(figures)), column.name
+    assert plan.total.requests == 5

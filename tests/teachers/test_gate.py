@@ -103,3 +103,25 @@ def test_who_waits_goes_home_when_the_run_is_stopped():
     stopped.set()
     thread.join(5)
     assert result == [False]
+
+
+def test_a_later_refusal_may_name_a_longer_wait_and_it_is_kept_and_told():
+    clock = Clock()
+    gate = Gate(4, clock)
+    gate.turned_away(None, is_full=True)
+    assert gate.turned_away(30.0, is_full=True) == 30
+    assert gate.turned_away(2.0, is_full=True) == 30
+    assert gate.turned_away(None, is_full=True) == 30
+
+
+def test_a_service_that_stays_full_is_asked_less_and_less_often():
+    clock = Clock()
+    gate = Gate(1, clock)
+    start = clock.now
+    for _ in range(12):
+        gate.turned_away(None, is_full=True)
+        clock.now = gate._paused_until
+    assert clock.now - start > 100
+    gate.answered(1)
+    gate.turned_away(None, is_full=True)
+    assert gate._paused_until - clock.now < 0.1

@@ -1,3 +1,4 @@
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -154,3 +155,74 @@ def test_a_file_that_is_no_ledger_is_one_line_with_a_cure(tmp_path):
     (tmp_path / LEDGER_NAME).write_bytes(b"not a database" * 100)
     with pytest.raises(LedgerError, match=r"ledger\.sqlite: the ledger of bought speech cannot be used .*move it away"):
         Ledger(tmp_path)
+
+
+def test_a_ledger_that_cannot_be_opened_is_one_line_with_a_cure(tmp_path):
+    (tmp_path / LEDGER_NAME).mkdir()
+    with pytest.raises(LedgerError, match=r"unable to open database file\); make the file and its folder readable"):
+        Ledger(tmp_path)
+
+
+def test_a_ledger_that_another_program_holds_is_one_line_with_a_cure(tmp_path, monkeypatch):
+    Ledger(tmp_path).close()
+    monkeypatch.setattr("ttsd.teachers.ledger._BUSY_TIMEOUT_S", 0.1)
+    holder = sqlite3.connect(tmp_path / LEDGER_NAME, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(LedgerError, match=r"is locked\); end the program that holds it") as told:
+        Ledger(tmp_path)
+    assert "\n" not in str(told.value)
+    holder.close()
+
+
+@pytest.mark.parametrize(
+    ("pragma", "cure"), [("query_only = ON", "writable"), ("max_page_count = 1", "free some space")]
+)
+def test_a_step_that_cannot_be_written_is_told_and_leaves_what_was(ledger, pragma, cure):
+    reserve(ledger, "t1")
+    ledger._db.execute(f"PRAGMA {pragma}")
+    with pytest.raises(LedgerError, match=cure):
+        # More than the pages that there are already have room for.
+        reserve(ledger, "t2", ("s2", *map(str, range(2000))))
+    assert ledger.find(["s1", "s2"]).keys() == {"s1"}
+    ledger._db.execute("PRAGMA query_only = OFF")
+    ledger._db.execute("PRAGMA max_page_count = 100000")
+    assert reserve(ledger, "t2", ("s2",)) == "reserved"
+
+
+def test_eight_that_open_a_new_ledger_at_the_same_moment_all_get_it(tmp_path):
+    for number in range(10):
+        barrier, failures = threading.Barrier(8), []
+
+        def open_it(folder=tmp_path / str(number), barrier=barrier, failures=failures):
+            barrier.wait()
+            try:
+                Ledger(folder).close()
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=open_it) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+
+
+def test_a_purchase_that_the_ledger_never_heard_of_is_no_silent_success(ledger):
+    for step in (
+        lambda: ledger.settle("t9", credits=1),
+        lambda: ledger.doubt("t9", "why"),
+        lambda: ledger.give_up("t9"),
+    ):
+        with pytest.raises(LedgerError, match="t9 is gone from the ledger; restore the file from a copy"):
+            step()
+
+
+def test_an_id_of_a_purchase_that_was_given_up_blocks_no_later_one(ledger):
+    reserve(ledger)
+    ledger.doubt("t1", "why", history_id="h1")
+    ledger.give_up("t1")
+    assert reserve(ledger) == "reserved"
+    ledger.settle("t1", credits=3, history_id="h1")
+    assert [purchase.history_id for purchase in ledger.purchases("paid", "given_up")] == ["h1", None]
+    assert ledger.spent() == 13

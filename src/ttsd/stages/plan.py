@@ -154,6 +154,10 @@ class _Shop:
                 }
             )
 
+        if plan.unknown:
+            total = sum(doubt["credits"] for doubt in plan.unknown)
+            facts["in doubt"] = f"{len(plan.unknown)} of the bought, {total:,} credits; --rebuy-unknown buys them again"
+
     def price(self, row: GuidePlan, utterances: list[Utterance]) -> None:
         """Fill in what a guide costs."""
         keys = [sentence_key(self._voice.settings, utterance.spoken) for utterance in utterances]

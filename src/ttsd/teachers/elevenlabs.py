@@ -254,6 +254,11 @@ class ElevenLabsClient:
         except UnicodeDecodeError:
             # The SDK takes a body that is no text for JSON.
             raise explain_status(200, {}, None) from None
+        except TypeError as error:
+            if "must be a mapping" not in str(error):
+                raise
+            # And any JSON for an object.
+            raise explain_status(200, {}, "no object") from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotReachedError(redact(f"cannot be reached: {error}", self._key)) from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):

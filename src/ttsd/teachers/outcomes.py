@@ -77,7 +77,7 @@ def explain_status(status: int | None, headers: Mapping[str, str], body: Any) ->
         return ProviderError(f"elevenlabs: {_STOPS.get(code, _STOP_STATUSES.get(status, ''))} ({message or status})")
     if status in (400, 413, 422):
         return RefusedError(f"the service refuses it ({message or code or status})")
-    reason = "the answer is not JSON" if 200 <= status < 300 else f"the service answered {status}"
+    reason = "the answer is not what was asked for" if 200 <= status < 300 else f"the service answered {status}"
     return DoubtError(reason, headers.get("request-id"), headers.get("history-item-id"))
 
 
