@@ -256,6 +256,13 @@ def test_the_key_is_in_no_file(root: Path, provider: Provider) -> None:
     assert KEY not in repr(written)
 
 
+def test_where_transcripts_cannot_be_kept_nothing_is_asked(root: Path, provider: Provider) -> None:
+    (root.parent / "transcripts").write_text("a file")
+    with pytest.raises(TranscriptError, match=r"transcripts: transcripts cannot be kept there .*paths\.transcripts"):
+        run(root, provider)
+    assert provider.gemini_calls == []
+
+
 def test_an_interrupt_lets_the_sections_in_flight_be_kept_and_starts_no_other(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

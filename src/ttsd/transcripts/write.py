@@ -1,6 +1,7 @@
 """From a folder of study guides to its utterances, whoever writes them: the one entry to this package."""
 
 import bisect
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from ttsd.config import Config
 from ttsd.data.corpus import Rejection, Utterance
+from ttsd.errors import TranscriptError
 from ttsd.report import Progress, no_progress
 from ttsd.transcripts.answers import Failure, Usage
 from ttsd.transcripts.asking import ToWrite, write_sections
@@ -46,7 +48,7 @@ def write_all(
         offline: Ask nobody; sections that Gemini has not written are estimated from the guide's own words.
 
     Raises:
-        TranscriptError: A file that Gemini wrote is damaged.
+        TranscriptError: A file that Gemini wrote is damaged, or what it writes cannot be kept.
         ConfigError: Sections are to be written and there is no key.
         ProviderError: Gemini takes no request of this account.
     """
@@ -88,6 +90,7 @@ class _Run:
         """Have sections written; the guides they are in will be read again."""
         if self._store is None:
             raise RuntimeError("a section is to be written only where Gemini writes")
+        _check_folder(self._config.paths.transcripts)
         before, total = self._n_asked, self._n_asked + len(todo)
         self._progress(before, total, "transcripts")
         self._failures |= write_sections(
@@ -191,6 +194,18 @@ class _Run:
                 estimate_tokens(section.trail, part) for section in todo for part in section.parts
             )
         return details
+
+
+def _check_folder(folder: Path) -> None:
+    # Before anything is asked: what cannot be kept would be paid for again.
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise TranscriptError(
+            f"{folder}: transcripts cannot be kept there ({error.strerror}); set paths.transcripts to a folder that "
+            "can be written"
+        ) from None
 
 
 def _most(text: GuideText) -> int:
