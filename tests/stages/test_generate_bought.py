@@ -330,7 +330,9 @@ def test_when_a_run_dies_that_another_waits_for_its_requests_are_in_doubt(tmp_pa
 def test_a_run_does_not_wait_for_ever_for_another_that_does_nothing(tmp_path, provider, monkeypatch):
     with hold_file(tmp_path / "takes" / HOLDERS_NAME / "other"):
         take, price, ledger = reserve_first(tmp_path, provider, monkeypatch)
+        start = time.monotonic()
         told = stop(tmp_path, provider, "generate.elevenlabs.timeout_s=0.7", match="another ttsd has had 1 of these")
+        assert time.monotonic() - start < 15
         assert f"{N_SENTENCES - 2} of {N_SENTENCES} utterances stand" in told
         reasons = {(r.reason, r.value) for r in read_rejections(tmp_path / "raw") if r.reason != "heading"}
         assert reasons == {("outcome_unknown", f"in flight when this run ended; {price} credits")}

@@ -350,6 +350,16 @@ def test_nothing_is_asked_before_the_terms_are_acknowledged(provider, tmp_path):
     assert list(provider.requests) == []
 
 
+@pytest.mark.parametrize(("voice", "given"), [("nobody", KEY), ("joe", "")])
+def test_gemini_is_not_paid_for_what_no_voice_can_say(voice, given, provider, tmp_path):
+    settings = ("--set", "generate.transcripts=gemini", "--set", f"generate.gemini.base_url={provider.url}",
+                "--set", f"generate.elevenlabs.voice={voice}", "--set", f"paths.transcripts={tmp_path}/t")  # fmt: skip
+    done = run(provider, tmp_path, "raw", *settings, GEMINI_API_KEY="g", ELEVENLABS_API_KEY=given)
+    assert done.returncode == 1
+    assert ("no such voice" if given else "ELEVENLABS_API_KEY is not set") in done.stderr
+    assert provider.gemini_calls == []
+
+
 def test_the_key_is_found_in_no_file_and_in_nothing_that_is_said(tmp_path):
     with Provider(tmp_path / "provider", speaker=Beeper(), hang_s=1.0) as provider:
         gemini = ("--set", "generate.transcripts=gemini", "--set", f"generate.gemini.base_url={provider.url}",

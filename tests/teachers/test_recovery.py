@@ -55,11 +55,12 @@ def item_of(name, asked, **changes):
 class History:
     """The service's history, as far as recovery asks for it."""
 
-    def __init__(self, items=(), audio=None, on_fetch=lambda: None):
-        self.items, self.audio, self.on_fetch = list(items), audio or {}, on_fetch
+    def __init__(self, items=(), audio=None, on_list=lambda: None, on_fetch=lambda: None):
+        self.items, self.audio, self.on_list, self.on_fetch = list(items), audio or {}, on_list, on_fetch
         self.fetched = []
 
     def read_history(self, since_unix):
+        self.on_list()
         return iter([item for item in self.items if item.date_unix >= since_unix])
 
     def fetch_audio(self, history_id):
@@ -116,6 +117,7 @@ def test_only_whole_takes_under_their_own_name_are_entered(ledger, store, tmp_pa
     path = tmp_path / take_key(retold)[:2] / f"{take_key(retold)}.json"
     path.write_text(path.read_text().replace('"texts": ["Text 3."]', '"texts": ["Something else."]'))
     assert enter_takes(ledger, store) == 1
+    assert store.read(other) is None
     assert [purchase.take for purchase in ledger.purchases("paid")] == [take_key(whole)]
     assert enter_takes(ledger, store) == 0
 
@@ -255,7 +257,10 @@ def test_the_item_whose_audio_is_whole_is_taken_and_one_without_audio_is_told(le
     assert history.fetched == ["h1", "h2"]
 
 
-def test_of_two_runs_that_recover_the_same_take_the_slower_one_changes_nothing(ledger, store, tmp_path):
+@pytest.mark.parametrize(("moment", "fetched"), [("on_list", []), ("on_fetch", ["h1"])])
+def test_of_two_runs_that_recover_the_same_take_the_slower_one_changes_nothing(
+    moment, fetched, ledger, store, tmp_path
+):
     key = make_unknown(ledger, request())
     unknown = ledger.purchases("unknown")
     other = Ledger(tmp_path)
@@ -264,11 +269,10 @@ def test_of_two_runs_that_recover_the_same_take_the_slower_one_changes_nothing(l
     def overtake():
         recover_takes(other, store, History(items), other.purchases("unknown"), NOW)
 
-    assert recover_takes(ledger, store, History(items, {"h1": b""}, overtake), unknown, NOW) == 0
+    history = History(items, {"h1": b""}, **{moment: overtake})
+    assert recover_takes(ledger, store, history, unknown, NOW) == 0
+    assert history.fetched == fetched
     assert state_of(ledger, key) == "paid"
-    history = History(items)
-    recover_takes(ledger, store, history, unknown, NOW)
-    assert history.fetched == [], "found on the disk"
     other.close()
 
 

@@ -12,6 +12,8 @@ from ttsd.data.finish import finish_corpus
 from ttsd.errors import ConfigError, ProviderError, StageError, TeacherError, TtsdError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.teachers.base import Speech, Teacher
+from ttsd.teachers.buying import buy_speech, check_voice
+from ttsd.teachers.clips import cut_clips
 from ttsd.teachers.load import load_teacher
 from ttsd.transcripts.markdown import find_guides, printable
 from ttsd.transcripts.write import Written, write_all
@@ -61,6 +63,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     done = begin_stage(NAME, in_dir, out_dir, mark)
     if done is not None:
         return done
+    if teacher is None:
+        check_voice(config.paths.takes, config.generate.elevenlabs)
     written = write_all(paths, in_dir, config, progress)
     if teacher is None:
         spoken = _buy_all(written.utterances, out_dir, config, progress)
@@ -137,9 +141,6 @@ class _Spoken:
 
 
 def _buy_all(utterances: Sequence[Utterance], out_dir: Path, config: Config, progress: Progress) -> _Spoken:
-    from ttsd.teachers.buying import buy_speech
-    from ttsd.teachers.clips import cut_clips
-
     folder, settings = config.paths.takes, config.generate.elevenlabs
     bought = buy_speech(utterances, folder, settings, progress)
     cut = cut_clips(utterances, bought.places, folder, out_dir, config.generate.cut, config.n_workers, progress)

@@ -66,6 +66,23 @@ def buy_speech(utterances: Sequence[Utterance], folder: Path, config: ElevenLabs
         ledger.close()
 
 
+def check_voice(folder: Path, config: ElevenLabsConfig) -> None:
+    """See that the voice can be bought, before others are paid for what it is to say; one bought before is not asked.
+
+    Raises:
+        ConfigError: No voice is chosen, or there is no key.
+        ProviderError: The account has no such voice, or cannot be asked.
+        LedgerError: The ledger cannot be used.
+    """
+    ledger = Ledger(folder)
+    account = Account(config, ledger)
+    try:
+        account.voice()
+    finally:
+        account.close()
+        ledger.close()
+
+
 class _Buyer:
     """One run; the threads share it."""
 
