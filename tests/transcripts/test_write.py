@@ -256,6 +256,17 @@ def test_the_key_is_in_no_file(root: Path, provider: Provider) -> None:
     assert KEY not in repr(written)
 
 
+def test_a_transcript_whose_text_was_taken_out_is_listed(root: Path, provider: Provider) -> None:
+    first = run(root, provider)
+    path = files(root)[0]
+    path.write_text(path.read_text().rpartition("---\n")[0] + "---\n")
+    again = run(root, provider)
+    assert len(again.utterances) < len(first.utterances)
+    assert [r.reason for r in again.rejections if r.reason not in {x.reason for x in first.rejections}] == [
+        "transcript_emptied"
+    ]
+
+
 def test_where_transcripts_cannot_be_kept_nothing_is_asked(root: Path, provider: Provider) -> None:
     (root.parent / "transcripts").write_text("a file")
     with pytest.raises(TranscriptError, match=r"transcripts: transcripts cannot be kept there .*paths\.transcripts"):

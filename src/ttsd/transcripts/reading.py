@@ -126,7 +126,12 @@ def _read_written(
     if key in store:
         written = store.read(key)
         state = replace(state, edited=written.edited, usage=written.usage)
-        return state, [*left_out, *_spoken(written, section, task.config)]
+        spoken = _spoken(written, section, task.config)
+        if not spoken:
+            # Somebody took the text out of the file.
+            told = f"{section.heading}: nothing stands in its transcript"
+            spoken = [Sentence(told, section.span, len(section.blocks), "transcript_emptied")]
+        return state, [*left_out, *spoken]
     origin = Origin(key, section.id, section.heading, config.gemini.model, PROMPT_VERSION)
     parts = cut_section(section, config.gemini.max_section_chars)
     state = replace(state, to_write=ToWrite(origin, guide.name, place, section.trail, parts))
