@@ -70,10 +70,21 @@ def write_wav(path: Path, wav: Waveform, sample_rate: int) -> None:
     levels = np.rint(wav.astype(np.float64) * FULL_SCALE)
     pcm = np.clip(levels, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     # Through memory: libsndfile does not say that a disk is full.
+    data = encode_wav(pcm, sample_rate)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def encode_wav(pcm: NDArray[np.int16], sample_rate: int) -> bytes:
+    """Return samples as a mono WAV file.
+
+    Args:
+        pcm: int16 [n_samples].
+        sample_rate: In Hz.
+    """
     buffer = io.BytesIO()
     soundfile.write(buffer, pcm, sample_rate, subtype="PCM_16", format="WAV")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    return buffer.getvalue()
 
 
 def to_mono(channels: NDArray[np.float32]) -> Waveform:

@@ -9,14 +9,14 @@ from ttsd.config import Config
 from ttsd.data.audio import write_wav
 from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, write_corpus
 from ttsd.data.finish import finish_corpus
-from ttsd.errors import ConfigError, ProviderError, StageError, TeacherError, TtsdError
+from ttsd.errors import ConfigError, ProviderError, TeacherError, TtsdError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.teachers.base import Speech, Teacher
 from ttsd.teachers.buying import buy_speech, check_voice
 from ttsd.teachers.clips import cut_clips
 from ttsd.teachers.load import load_teacher
 from ttsd.transcripts.markdown import find_guides, printable
-from ttsd.transcripts.write import Written, write_all
+from ttsd.transcripts.write import write_all
 from ttsd.transcripts.written import hash_edits
 from ttsd.utils.files import sha256_file
 from ttsd.utils.parallel import map_resumable
@@ -50,8 +50,6 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
             valid corpus, and the next run goes on from it.
     """
     paths = find_guides(in_dir)
-    if not paths:
-        raise StageError(f"{in_dir}: holds no study guide; name a folder with .md or .markdown files")
     _check_terms(config)
     # A bought voice is asked for only when there is something to buy: a run that finds its work done asks nothing.
     teacher = None if config.generate.teacher == "elevenlabs" else load_teacher(config)
@@ -84,7 +82,9 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
             write_corpus(out_dir, kept, rejections)
         n_all = len(written.utterances)
         raise ProviderError(f"{spoken.stop} ({len(kept)} of {n_all} utterances stand in {out_dir} so far)")
-    details = {"guides": written.n_guides, "teacher": spoken.identity, **_describe_writer(written), **spoken.details}
+    # The calls and tokens of this run are no part of what the corpus is: the same corpus gives the same report.
+    writer = {"writer": written.details["writer"]}
+    details = {"guides": written.n_guides, "teacher": spoken.identity, **writer, **spoken.details}
     report = StageReport(stage=NAME, fingerprint=mark, seed=config.seed, config=settings, details=details)
     return finish_corpus(out_dir, report, kept, rejections)
 
@@ -120,11 +120,6 @@ def _hash(path: Path) -> str:
         return sha256_file(path)
     except OSError:
         return ""
-
-
-def _describe_writer(written: Written) -> dict[str, Any]:
-    # The calls and tokens of this run are no part of what the corpus is: the same corpus gives the same report.
-    return {"writer": written.details["writer"]} if "writer" in written.details else {}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ttsd.config import Config
 from ttsd.data.corpus import Utterance
-from ttsd.errors import ConfigError, ProviderError, StageError
+from ttsd.errors import ConfigError, ProviderError
 from ttsd.report import Progress, no_progress
 from ttsd.teachers.account import Account
 from ttsd.teachers.elevenlabs import ModelFacts
@@ -88,8 +88,6 @@ def plan_purchases(in_dir: Path, config: Config, progress: Progress = no_progres
         ProviderError: The account, asked with a key, does not answer or has no such voice or model.
     """
     paths = find_guides(in_dir)
-    if not paths:
-        raise StageError(f"{in_dir}: holds no study guide; name a folder with .md or .markdown files")
     plan = Plan()
     shop = _Shop(config, plan) if config.generate.teacher == "elevenlabs" else None
     written = write_all(paths, in_dir, config, progress, offline=True)
@@ -118,7 +116,6 @@ class _Shop:
 
     def __init__(self, config: Config, plan: Plan) -> None:
         self._config = config.generate.elevenlabs
-        self._plan = plan
         folder = config.paths.takes
         # A plan leaves nothing behind where nothing was bought yet.
         self._ledger = Ledger(folder if (folder / LEDGER_NAME).exists() else None)
@@ -182,8 +179,8 @@ class _Shop:
 
 def _read_quota(account: Account) -> str:
     try:
-        quota = account.client().read_quota()
+        left = account.client().read_quota()
     except ProviderError:
         # A key may be allowed to speak and not to read the account.
         return "unknown (the key may not read the account)"
-    return "without limit" if quota.left is None else f"{quota.left:,} credits"
+    return "without limit" if left is None else f"{left:,} credits"

@@ -5,13 +5,12 @@ from typing import Any
 
 from ttsd.config import ElevenLabsConfig
 from ttsd.errors import ConfigError
-from ttsd.teachers.elevenlabs import ElevenLabsClient, ModelFacts
+from ttsd.teachers.elevenlabs import VOICE_SETTINGS, ElevenLabsClient, ModelFacts
 from ttsd.teachers.ledger import Ledger
 from ttsd.teachers.passages import BoughtVoice
 from ttsd.utils.secrets import read_secret
 
 KEY_NAME = "ELEVENLABS_API_KEY"
-_SETTINGS = ("stability", "similarity_boost", "style", "use_speaker_boost", "speed")
 
 
 class Account:
@@ -27,6 +26,7 @@ class Account:
             raise ConfigError("generate.elevenlabs.voice: missing; set it to the id of a voice of the account")
         self._config = config
         self._ledger = ledger
+        self._pin = f"voice {config.voice}"
         self._lock = threading.Lock()
         self._client: ElevenLabsClient | None = None
         self._model: ModelFacts | None = None
@@ -68,9 +68,8 @@ class Account:
         Raises:
             ProviderError: There is no such voice, or the account cannot be asked.
         """
-        name = f"voice {self._config.voice}"
-        kept = self._ledger.read_pin(name)
-        facts = self._ledger.pin(name, self.client().read_voice()) if kept is None else kept
+        kept = self._ledger.read_pin(self._pin)
+        facts = self._ledger.pin(self._pin, self.client().read_voice()) if kept is None else kept
         return dict(facts)
 
     def voice(self) -> BoughtVoice:
@@ -83,9 +82,9 @@ class Account:
 
     def kept_voice(self) -> BoughtVoice:
         """Return the voice as far as the ledger knows it, without asking; what was bought in it is found by it."""
-        stored = self._ledger.read_pin(f"voice {self._config.voice}") or {"settings": {}}
+        stored = self._ledger.read_pin(self._pin) or {"settings": {}}
         return BoughtVoice.from_config(self._config, stored["settings"] | self._chosen())
 
     def _chosen(self) -> dict[str, Any]:
-        own = {name: getattr(self._config, name) for name in _SETTINGS}
+        own = {name: getattr(self._config, name) for name in VOICE_SETTINGS}
         return {name: value for name, value in own.items() if value is not None}

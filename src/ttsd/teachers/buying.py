@@ -52,18 +52,11 @@ def buy_speech(utterances: Sequence[Utterance], folder: Path, config: ElevenLabs
         LedgerError: The ledger cannot be used.
         KeyboardInterrupt: Ctrl-C; what was in flight is recorded.
     """
-    ledger, store = Ledger(folder), TakeStore(folder)
-    holder = make_holder()
-    try:
-        with hold_file(folder / HOLDERS_NAME / holder):
-            enter_takes(ledger, store)
-            account = Account(config, ledger)
-            try:
-                return _Buyer(utterances, folder, config, progress, ledger, store, account, holder).run()
-            finally:
-                account.close()
-    finally:
-        ledger.close()
+    store, holder = TakeStore(folder), make_holder()
+    with contextlib.closing(Ledger(folder)) as ledger, hold_file(folder / HOLDERS_NAME / holder):
+        enter_takes(ledger, store)
+        with contextlib.closing(Account(config, ledger)) as account:
+            return _Buyer(utterances, folder, config, progress, ledger, store, account, holder).run()
 
 
 def check_voice(folder: Path, config: ElevenLabsConfig) -> None:
@@ -74,13 +67,8 @@ def check_voice(folder: Path, config: ElevenLabsConfig) -> None:
         ProviderError: The account has no such voice, or cannot be asked.
         LedgerError: The ledger cannot be used.
     """
-    ledger = Ledger(folder)
-    account = Account(config, ledger)
-    try:
+    with contextlib.closing(Ledger(folder)) as ledger, contextlib.closing(Account(config, ledger)) as account:
         account.voice()
-    finally:
-        account.close()
-        ledger.close()
 
 
 class _Buyer:

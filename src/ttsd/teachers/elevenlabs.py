@@ -16,7 +16,14 @@ from typing import Any, TypeVar
 from ttsd.config import ElevenLabsConfig
 from ttsd.data.cutting import CharacterTimes
 from ttsd.errors import ProviderError
-from ttsd.teachers.outcomes import DoubtError, NotReachedError, OutcomeError, TurnedAwayError, explain_status
+from ttsd.teachers.outcomes import (
+    DoubtError,
+    NotReachedError,
+    OutcomeError,
+    RefusedError,
+    TurnedAwayError,
+    explain_status,
+)
 from ttsd.teachers.takes import Answer
 from ttsd.utils.extras import require
 from ttsd.utils.secrets import Secret, redact
@@ -28,7 +35,7 @@ _READ_ATTEMPTS = 4
 _HISTORY_PAGE = 1000
 _CHUNK_BYTES = 65536
 _GONE = (400, 404, 410, 422)
-_SETTINGS = ("stability", "similarity_boost", "style", "use_speaker_boost", "speed")
+VOICE_SETTINGS = ("stability", "similarity_boost", "style", "use_speaker_boost", "speed")
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,6 @@ class ModelFacts:
         """Return the credits that a text costs."""
         # Rounded first: 0.1 times 30 must not come out as 3.0000000000000004 and cost 4.
         return math.ceil(round(len(text) * self.credits_per_char, 6))
-
-
-@dataclass(frozen=True)
-class Quota:
-    """What is left of the account's credits."""
-
-    left: int | None
-    """Credits; none where the account may go on without a limit."""
-    renewed_unix: int | None
 
 
 @dataclass(frozen=True)
@@ -142,8 +140,8 @@ class ElevenLabsClient:
         known = ", ".join(sorted(model.model_id for model in models if model.can_do_text_to_speech))
         raise ProviderError(f"elevenlabs: the account has no model {name}; set generate.elevenlabs.model: {known}")
 
-    def read_quota(self) -> Quota:
-        """Return what is left of the account's credits.
+    def read_quota(self) -> int | None:
+        """Return what is left of the account's credits; none where it may go on without a limit.
 
         Raises:
             ProviderError: The account cannot be asked.
@@ -153,7 +151,7 @@ class ElevenLabsClient:
         left = facts.character_limit - facts.character_count
         if isinstance(extension, int):
             left += extension
-        return Quota(None if extension == "unlimited" else max(left, 0), facts.next_character_count_reset_unix)
+        return None if extension == "unlimited" else max(left, 0)
 
     def read_voice(self) -> dict[str, Any]:
         """Return the name, category, labels and stored settings of the configured voice.
@@ -166,7 +164,7 @@ class ElevenLabsClient:
         stored = voice.settings or self._patiently(
             lambda: self._client.voices.settings.get(voice_id, request_options=_once())
         )
-        settings = {name: getattr(stored, name, None) for name in _SETTINGS}
+        settings = {name: getattr(stored, name, None) for name in VOICE_SETTINGS}
         return {
             "name": voice.name,
             "category": voice.category,
@@ -229,9 +227,7 @@ class ElevenLabsClient:
                 with self._outcomes():
                     return ask()
             except OutcomeError as error:
-                if attempt == _READ_ATTEMPTS - 1 or not isinstance(
-                    error, TurnedAwayError | NotReachedError | DoubtError
-                ):
+                if attempt == _READ_ATTEMPTS - 1 or isinstance(error, RefusedError):
                     raise ProviderError(
                         f"elevenlabs: the account cannot be read ({error}); run the same command again later"
                     ) from None

@@ -156,7 +156,7 @@ class Ledger:
         """
         with self._transaction() as db:
             # A replan by another process may have put one of the sentences into a take of its own.
-            if self._is_live(take) or any(place.state != "given_up" for place in self.find(sentences).values()):
+            if self._is_live(take) or self.find(sentences):
                 return "taken"
             if cap is not None and self.spent() + estimate > cap:
                 return "over_cap"
@@ -281,6 +281,14 @@ class Ledger:
             json.dumps(list(takes)),
         )
         return {purchase.take: purchase for purchase in map(_read_purchase, rows)}
+
+    def find_unbought(self, takes: Sequence[str]) -> list[str]:
+        """Return those of some takes that have no live purchase."""
+        rows = self._read(
+            "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT take FROM purchases WHERE state != 'given_up')",
+            json.dumps(list(takes)),
+        )
+        return [take for (take,) in rows]
 
     def has_history(self, history_id: str) -> bool:
         """Tell whether a purchase is known to be this item of the service's history."""

@@ -21,13 +21,11 @@ _CLOCK_MARGIN_S = 300
 
 def enter_takes(ledger: Ledger, store: TakeStore) -> int:
     """Enter the takes on the disk that the ledger does not know, as after it was lost; return their number."""
-    keys = list(store.keys())
-    known = ledger.find_purchases(keys)
     n_entered = 0
-    for key in keys:
-        found = store.read(key) if key not in known else None
-        take = found[0] if found is not None else None
-        if take is not None and take_key(take.request) == key:
+    for key in ledger.find_unbought(list(store.keys())):
+        found = store.read(key)
+        if found is not None and take_key(found[0].request) == key:
+            take, _ = found
             ledger.adopt(
                 key,
                 {"request": take.request, "texts": list(take.texts)},

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ttsd.data.audio import Waveform
+from ttsd.data.audio import Waveform, encode_wav, to_mono
 from ttsd.data.cutting import CharacterTimes
 from ttsd.data.wav_header import missing_bytes_in
 from ttsd.errors import LedgerError
@@ -202,11 +202,7 @@ def check_times(answer: Answer, audio: bytes, text: str) -> None:
 
 def wrap_pcm(samples: bytes, sample_rate: int) -> bytes:
     """Return mono PCM-16 samples, little-endian, as a WAV file."""
-    import soundfile
-
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.frombuffer(samples, dtype="<i2"), sample_rate, subtype="PCM_16", format="WAV")
-    return buffer.getvalue()
+    return encode_wav(np.frombuffer(samples, dtype="<i2"), sample_rate)
 
 
 def decode_take(audio: bytes, key: str) -> tuple[Waveform, int]:
@@ -216,8 +212,6 @@ def decode_take(audio: bytes, key: str) -> tuple[Waveform, int]:
         LedgerError: It cannot be decoded, though it is what was bought.
     """
     import soundfile
-
-    from ttsd.data.audio import to_mono
 
     try:
         channels, sample_rate = soundfile.read(io.BytesIO(audio), dtype="float32", always_2d=True)

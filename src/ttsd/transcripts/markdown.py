@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttsd.errors import TranscriptError
+from ttsd.errors import StageError, TranscriptError
 from ttsd.transcripts.formula import speak_formula
 from ttsd.transcripts.inline import HOLES, MARKUP, blank_private, speak_inline
 
@@ -91,6 +91,7 @@ def find_guides(folder: Path) -> list[Path]:
 
     Raises:
         TranscriptError: There is no such folder.
+        StageError: It holds no study guide.
     """
     if folder.is_file():
         raise TranscriptError(f"{folder}: a file, where a folder of study guides is read; name the folder it lies in")
@@ -107,6 +108,8 @@ def find_guides(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         visible = (name for name in files if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
         found += [path for path in (Path(where, name) for name in visible) if path.is_file()]
+    if not found:
+        raise StageError(f"{folder}: holds no study guide; name a folder with .md or .markdown files")
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 

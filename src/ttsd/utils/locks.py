@@ -34,10 +34,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Before the lock is given up: afterwards the file may be another process's. Neither may hide why a stage ended.
-        with contextlib.suppress(OSError):
-            path.unlink()
-        os.close(handle)
+        _give_up(handle, path)
         if is_new:
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -59,6 +56,13 @@ def _lock(path: Path) -> int:
             # Some network file systems have no locks; the work can be done there all the same.
             return handle
         os.close(handle)
+
+
+def _give_up(handle: int, path: Path) -> None:
+    # The file first: afterwards it may be another process's. A failure may not hide why a stage ended.
+    with contextlib.suppress(OSError):
+        path.unlink()
+    os.close(handle)
 
 
 def _is_the_file(handle: int, path: Path) -> bool:
@@ -90,9 +94,7 @@ def hold_file(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        os.close(handle)
+        _give_up(handle, path)
 
 
 def is_held(path: Path) -> bool:
