@@ -85,9 +85,13 @@ def test_the_pipeline_script_chains_every_stage_and_parses() -> None:
     assert script.stat().st_mode & 0o111
 
 
-def test_continuous_integration_runs_the_test_command_and_nothing_else() -> None:
+def test_continuous_integration_runs_the_test_command_in_a_machine_with_a_browser() -> None:
     script = ROOT / ".ci/run"
     lines = [line for line in script.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     assert lines[0] == "set -euo pipefail"
-    assert [line for line in lines[1:] if not line.startswith("cd ")] == ["make test"]
+    browser, required, *commands = [line for line in lines[1:] if not line.startswith("cd ")]
+    assert "install" in browser
+    assert browser.count("chromium") == 2
+    assert required == "export TTSD_TEST_BROWSER=required"
+    assert commands == ["make test"]
     assert script.stat().st_mode & 0o111

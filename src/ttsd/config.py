@@ -40,6 +40,10 @@ class PathsConfig(Settings):
     """What Gemini wrote, a text file a section; they may be edited, and are never written twice."""
     takes: Path = Path("datasets/takes")
     """Speech that was paid for, and the ledger of it; shared by every corpus, never removed by a stage."""
+    decisions: Path = Path("datasets/decisions.txt")
+    """Where a person overrules `qc`: a line `keep ID` or `drop ID` for each clip; no stage writes or removes it."""
+    cache: Path = Path("datasets/cache")
+    """What was phonemized and measured, by content; removing it costs time alone."""
     raw: Path = Path("datasets/raw")
     """Corpus that `generate` writes and `preprocess` reads."""
     processed: Path = Path("datasets/processed")

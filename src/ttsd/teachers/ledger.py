@@ -18,6 +18,7 @@ or paid, by an index of the database: no code can buy a take twice.
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ class Ledger:
             self._db = sqlite3.connect(
                 self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._switch_to_wal()
             with self._transaction() as db:
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
@@ -121,6 +122,18 @@ class Ledger:
             raise explain_write(self.path, error) from None
         except sqlite3.Error as error:
             raise self._explain(error) from None
+
+    def _switch_to_wal(self) -> None:
+        # SQLite does not wait here for others that open the same new file: it refuses at once.
+        until_s = time.monotonic() + _BUSY_TIMEOUT_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                    raise
+                time.sleep(0.01)
 
     def close(self) -> None:
         """Close the file."""
