@@ -46,7 +46,7 @@ class Recognizer:
         self.identity = identify_recognizer(config)
         self._config = config
         try:
-            self._model = faster_whisper.WhisperModel(
+            self.model = faster_whisper.WhisperModel(
                 str(folder), device="cpu", compute_type=config.compute_type, cpu_threads=1, num_workers=1
             )
         except (RuntimeError, ValueError, OSError) as error:
@@ -55,7 +55,7 @@ class Recognizer:
             raise ConfigError(
                 f"asr.model {config.model}: cannot be loaded ({reason}); check asr.model and asr.compute_type"
             ) from None
-        if not self._model.model.is_multilingual and config.language != "en":
+        if not self.model.model.is_multilingual and config.language != "en":
             raise ConfigError(f"asr.language {config.language}: {config.model} knows English alone; set asr.model")
 
     def transcribe(self, wav: NDArray[np.float32], sample_rate: int) -> str:
@@ -70,17 +70,27 @@ class Recognizer:
         """
         if wav.size == 0:
             return ""
+        heard = self.segments(resample(wav, sample_rate, ASR_SAMPLE_RATE), word_timestamps=False)
+        return " ".join(" ".join(segment.text for segment in heard).split())
+
+    def segments(self, wav: NDArray[np.float32], *, word_timestamps: bool) -> list[Any]:
+        """Return faster-whisper's segments of a clip at 16 kHz, float32 [n_samples].
+
+        Raises:
+            ConfigError: The model does not know the language.
+        """
         try:
-            segments, _ = self._model.transcribe(
-                np.ascontiguousarray(resample(wav, sample_rate, ASR_SAMPLE_RATE), dtype=np.float32),
+            segments, _ = self.model.transcribe(
+                np.ascontiguousarray(wav, dtype=np.float32),
                 language=self._config.language,
                 beam_size=self._config.beam_size,
                 temperature=0.0,
                 condition_on_previous_text=False,
                 without_timestamps=True,
                 vad_filter=False,
+                word_timestamps=word_timestamps,
             )
-            return " ".join(" ".join(segment.text for segment in segments).split())
+            return list(segments)
         except ValueError as error:
             if "language" not in str(error):
                 raise
