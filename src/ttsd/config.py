@@ -275,28 +275,63 @@ class AsrConfig(Settings):
 
 
 class QcConfig(Settings):
-    """`qc`: which clips are kept."""
+    """`qc`: which clips are kept. Each threshold can be none, and its check is then left out."""
 
-    min_duration_s: NonNegative = 0.8
+    min_duration_s: NonNegative | None = 0.8
     """Shortest clip, in seconds."""
-    max_duration_s: Positive = 15.0
+    max_duration_s: Positive | None = 15.0
     """Longest clip, in seconds."""
-    max_edge_silence_s: Positive = 0.5
-    """Longest silence at either end, in seconds."""
-    max_inner_silence_s: Positive = 1.5
-    """Longest silence inside the clip, in seconds."""
-    silence_db: Annotated[float, Field(lt=0)] = -45.0
-    """Quieter than this, relative to the clip's loudest frame, counts as silence; in dB."""
-    max_clipped_samples: Annotated[int, Field(ge=0)] = 3
-    """Longest run of samples at full scale."""
-    min_rms_db: Annotated[float, Field(lt=0)] = -55.0
+    min_rms_db: Annotated[float, Field(lt=0)] | None = -55.0
     """Quietest clip, as the root mean square in dB of full scale."""
-    min_chars_per_s: Positive = 5.0
+    max_clipped_samples: Annotated[int, Field(ge=0)] | None = 3
+    """Longest run of samples at full scale."""
+    max_dc: Positive | None = 0.005
+    """Largest mean of the samples, of full scale."""
+    silence_db: Annotated[float, Field(lt=0)] = -45.0
+    """Quieter than this, relative to the clip's loudest block, counts as silence; in dB."""
+    max_edge_silence_s: Positive | None = 0.5
+    """Longest silence at either end, in seconds."""
+    max_inner_silence_s: Positive | None = 1.5
+    """Longest silence inside the clip, in seconds."""
+    max_edge_db: float | None = -20.0
+    """Loudest first or last 15 ms, against the clip's speech; a clip that was cut off is louder there. In dB."""
+    min_snr_db: NonNegative | None = 25.0
+    """Least distance of the speech from the noise floor, in dB."""
+    min_bandwidth_hz: NonNegative | None = 5000.0
+    """Lowest frequency that the sound must reach, in Hz."""
+    max_dropout_s: NonNegative | None = 0.012
+    """Longest hole in the sound, in seconds."""
+    max_loudness_offset_lu: Positive | None = 3.0
+    """Farthest from the corpus's median loudness, in LU."""
+    max_same_audio: Annotated[int, Field(ge=0)] | None = 0
+    """Earlier clips that may have the same samples."""
+    max_same_text: Annotated[int, Field(ge=0)] | None = 0
+    """Earlier clips that may say the same."""
+    min_chars_per_s: Positive | None = 5.0
     """Slowest speech, in characters of the normalized transcript per second."""
-    max_chars_per_s: Positive = 25.0
+    max_chars_per_s: Positive | None = 25.0
     """Fastest speech, in characters of the normalized transcript per second."""
+    max_rate_deviation: Positive | None = 4.5
+    """Farthest from the speaker's median rate, in robust standard deviations of its logarithm."""
+    max_unknown_symbols: Annotated[int, Field(ge=0)] | None = 0
+    """Symbols of the pronunciation that the student may lack."""
+    min_frames_per_token: NonNegative | None = 1.0
+    """Fewest spectrogram frames to each input of the student, pads between the symbols included."""
     max_cer: Fraction | None = 0.25
-    """Highest character error rate of the recogniser's transcript; none skips the recogniser."""
+    """Highest character error rate of the recogniser's transcript; with none here and for words, nothing is heard."""
+    max_missing_words: Annotated[int, Field(ge=0)] | None = 1
+    """Longest run of words that the recogniser does not hear."""
+    max_extra_words: Annotated[int, Field(ge=0)] | None = 1
+    """Longest run of words that the recogniser hears and nobody wrote."""
+    min_dnsmos: Annotated[float, Field(ge=1, le=5)] | None = 2.2
+    """Lowest naturalness by DNSMOS; none leaves it unmeasured and saves the most time."""
+    min_similarity: Annotated[float, Field(ge=-1, le=1)] | None = 0.75
+    """Lowest cosine with the speaker's other clips; none leaves the voice unmeasured."""
+
+    @property
+    def hears(self) -> bool:
+        """Whether a recogniser is asked at all."""
+        return any(limit is not None for limit in (self.max_cer, self.max_missing_words, self.max_extra_words))
 
 
 class ModelConfig(Settings):

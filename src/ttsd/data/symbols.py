@@ -100,6 +100,10 @@ class SymbolTable:
             ids += (self.ids[symbol], pad)
         return [*ids, self.ids[EOS]]
 
+    def count_tokens(self, phonemes: str) -> int:
+        """Return how many ids `encode` gives for a pronunciation, whether or not the table has its symbols."""
+        return 2 * len(self._split(phonemes)) + 3
+
     @cached_property
     def _pattern(self) -> "re.Pattern[str]":
         joined = sorted((symbol for symbol in self.ids if len(symbol) > 1), key=len, reverse=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 from ttsd.config import Config
 from ttsd.data import audio
-from ttsd.data.checks import count_clipped_samples, measure_rms_db
 from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Corpus, Rejection, Utterance, clean_text, hash_corpus, read_corpus
 from ttsd.data.finish import finish_corpus
+from ttsd.data.levels import count_clipped_samples, measure_rms_db
 from ttsd.data.phonemes import phonemize
 from ttsd.data.split import split_of
 from ttsd.data.text import normalize_text

@@ -72,15 +72,39 @@ def map_resumable(
         results[key] = result
         progress(len(results), len(items), note)
 
-    if n_workers == 1:
-        if initializer is not None and todo:
-            initializer(*initargs)
-        for key, item in todo:
-            keep(key, work(item))
-    else:
-        map_processes(work, todo, n_workers, keep, initializer, initargs)
+    map_each(work, todo, n_workers, keep, initializer, initargs)
     # Through JSON either way, so that a resumed run sees exactly what an undisturbed one does.
     return [json.loads(json.dumps(results[key])) for key, _ in items]
+
+
+def map_each(
+    work: Callable[[Item], Any],
+    todo: Sequence[tuple[str, Item]],
+    n_workers: int,
+    keep: Callable[[str, Any], None],
+    initializer: Callable[..., None] | None = None,
+    initargs: tuple[Any, ...] = (),
+) -> None:
+    """Apply a function to items, in this process for one worker and in others for more; as `map_processes` does.
+
+    Args:
+        work: A picklable function of one item.
+        todo: Key and item.
+        n_workers: Processes, at least one.
+        keep: Told the key and the result, as it comes.
+        initializer: Run once in every worker before the first item.
+        initargs: Its arguments.
+
+    Raises:
+        TtsdError: A worker process died, or `work` or `initializer` raised this.
+    """
+    if n_workers > 1:
+        map_processes(work, todo, n_workers, keep, initializer, initargs)
+        return
+    if initializer is not None and todo:
+        initializer(*initargs)
+    for key, item in todo:
+        keep(key, work(item))
 
 
 def map_processes(

@@ -1,0 +1,138 @@
+"""What the levels of a clip's blocks tell: silence, noise, cut edges, dropouts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsd.data.audio import BLOCK_MS, FULL_SCALE, Waveform, block_length, block_levels_db
+
+NEAR_FULL_SCALE = 0.999
+"""From here on a sample counts as being at full scale."""
+_EDGE_MS = 15.0
+_NOISE_QUANTILE = 0.05
+_SPEECH_QUANTILE = 0.9
+# What is between two samples of sound and is itself no more than a level of PCM-16.
+_DEAD = 1.5 / FULL_SCALE
+_DEAD_AT_LEAST_S = 0.012
+_LIVE_DB = -30.0
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The silences of a clip, in seconds."""
+
+    leading_s: float
+    trailing_s: float
+    inner_s: float
+    """The longest one between two sounds."""
+
+
+def measure_silence(wav: Waveform, sample_rate: int, silence_db: float) -> Silence:
+    """Measure the silences of a clip, to a block of 10 ms; one that is silent throughout has them all at its start.
+
+    Args:
+        wav: float32 [n_samples].
+        sample_rate: In Hz.
+        silence_db: Blocks this far below the loudest one count as silence; negative, in dB.
+    """
+    levels = block_levels_db(wav, sample_rate)
+    if levels.size == 0 or np.isneginf(levels.max()):
+        return Silence(wav.size / sample_rate, 0.0, 0.0)
+    silent = levels <= levels.max() + silence_db
+    sounding = np.flatnonzero(~silent)
+    first, last = int(sounding[0]), int(sounding[-1])
+    block_s = BLOCK_MS / 1000
+    inner = longest_run(silent[first : last + 1])
+    return Silence(first * block_s, (silent.size - 1 - last) * block_s, inner * block_s)
+
+
+def measure_edges_db(wav: Waveform, sample_rate: int) -> tuple[float, float]:
+    """Return how loud the first and the last 15 ms are against the clip's speech; in dB.
+
+    Speech that begins or ends as people do rises from near silence; one that was cut off begins at its full level.
+
+    Args:
+        wav: float32 [n_samples].
+        sample_rate: In Hz.
+    """
+    levels = block_levels_db(wav, sample_rate)
+    length = round(_EDGE_MS / 1000 * sample_rate)
+    if levels.size == 0 or np.isneginf(levels.max()):
+        return -np.inf, -np.inf
+    speech_db = float(np.quantile(levels[levels > levels.max() - 40], _SPEECH_QUANTILE))
+    first, last = (float(block_levels_of(part)) for part in (wav[:length], wav[-length:]))
+    return first - speech_db, last - speech_db
+
+
+def block_levels_of(wav: Waveform) -> float:
+    """Return the level of a waveform, as root mean square in dB of full scale; -inf for digital silence."""
+    power = float(np.mean(np.square(wav, dtype=np.float64))) if wav.size else 0.0
+    return 10 * float(np.log10(power)) if power > 0 else -np.inf
+
+
+def measure_noise_db(wav: Waveform, sample_rate: int) -> tuple[float, float]:
+    """Return the noise floor in dB of full scale, and how far the speech lies above it, in dB.
+
+    The floor is the level of the quietest twentieth of the blocks of 10 ms, the speech that of the loudest tenth; a
+    clip whose pauses are digital silence has a floor of half a level of PCM-16.
+
+    Args:
+        wav: float32 [n_samples].
+        sample_rate: In Hz.
+    """
+    whole = wav[: wav.size - wav.size % block_length(sample_rate)]
+    levels = np.maximum(block_levels_db(whole, sample_rate), 20 * np.log10(0.5 / FULL_SCALE))
+    if levels.size == 0:
+        return -np.inf, 0.0
+    floor_db, speech_db = (float(np.quantile(levels, share)) for share in (_NOISE_QUANTILE, _SPEECH_QUANTILE))
+    return floor_db, speech_db - floor_db
+
+
+def measure_dropout_s(wav: Waveform, sample_rate: int) -> float:
+    """Return the longest hole in the sound: samples of zero between two that are not, each of them amid speech.
+
+    A pause fades out and in again; a packet or a buffer that was lost leaves a hole with edges.
+
+    Args:
+        wav: float32 [n_samples].
+        sample_rate: In Hz.
+
+    Returns:
+        In seconds; 0 where there is none of 12 ms and more.
+    """
+    dead = np.abs(wav) <= _DEAD
+    changes = np.flatnonzero(np.diff(np.concatenate(([False], dead, [False])).astype(np.int8)))
+    starts, ends = changes[::2], changes[1::2]
+    near = round(0.005 * sample_rate)
+    loudest = float(np.quantile(block_levels_db(wav, sample_rate), _SPEECH_QUANTILE)) if wav.size else 0.0
+    longest = 0
+    for start, end in zip(starts, ends, strict=True):
+        if end - start < _DEAD_AT_LEAST_S * sample_rate or end - start <= longest:
+            continue
+        if start < near or end > wav.size - near:
+            continue
+        sides = (block_levels_of(wav[start - near : start]), block_levels_of(wav[end : end + near]))
+        if max(sides) > loudest + _LIVE_DB and min(sides) > loudest + 2 * _LIVE_DB:
+            longest = int(end - start)
+    return longest / sample_rate
+
+
+def count_clipped_samples(wav: Waveform) -> int:
+    """Return the longest run of samples at full scale with one sign.
+
+    To be asked before any gain or resampling, which hide the flat tops.
+    """
+    return max(longest_run(wav >= NEAR_FULL_SCALE), longest_run(wav <= -NEAR_FULL_SCALE))
+
+
+def measure_rms_db(wav: Waveform) -> float:
+    """Return the root mean square in dB of full scale, the mean not counted; -inf for digital silence."""
+    power = float(np.var(wav, dtype=np.float64)) if wav.size else 0.0
+    return 10 * float(np.log10(power)) if power > 0 else -np.inf
+
+
+def longest_run(mask: NDArray[np.bool_]) -> int:
+    """Return the length of the longest run of true values in bool [n]."""
+    changes = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return int((changes[1::2] - changes[::2]).max()) if changes.size else 0
