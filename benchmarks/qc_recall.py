@@ -2,8 +2,8 @@
 
 python benchmarks/qc_recall.py [--clean 300] [--each 40] [--teacher pico] [--set qc.min_dnsmos=null ...]
 
-The teacher reads the example study guides; copies of some clips are spoilt in every way that tests/defects.py knows, and
-each kind is judged among the clean clips.
+The teacher reads the example study guides; copies of some clips are spoilt in every way that tests/defects.py knows,
+and each kind is judged among the clean clips.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Known defects of recordings, applied to clean ones: what `qc` is there to catch.
 
-A defect of the source is there before `preprocess` levels and trims the clip; one of the clip comes afterwards, by a bad
-edit or copy; one of the text leaves the audio alone; one of the file leaves no audio worth the name.
+A defect of the source is there before `preprocess` levels and trims the clip; one of the clip comes afterwards, by a
+bad edit or copy; one of the file leaves no audio worth the name.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from scipy import signal
 from ttsd.data.audio import Waveform, find_sound, write_wav
 
 Wav = Waveform
+Rng = np.random.Generator
 
 
 def _speech(wav: Wav, rate: int) -> tuple[int, int]:
@@ -23,28 +24,27 @@ def _speech(wav: Wav, rate: int) -> tuple[int, int]:
     return found
 
 
-def cut_start(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def cut_start(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Begin a quarter to half a second into the speech, in the middle of a sound."""
-    start, end = _speech(wav, rate)
-    return _from_loud(wav, rate, start + int(rng.uniform(0.25, 0.5) * rate), end, forward=True)
+    start, _ = _speech(wav, rate)
+    return wav[_loud_near(wav, rate, start + int(rng.uniform(0.25, 0.5) * rate)) :]
 
 
-def cut_end(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def cut_end(wav: Wav, rate: int, rng: Rng) -> Wav:
     """End a quarter to half a second before the speech does, in the middle of a sound."""
-    start, end = _speech(wav, rate)
-    return _from_loud(wav, rate, end - int(rng.uniform(0.25, 0.5) * rate), start, forward=False)
+    _, end = _speech(wav, rate)
+    return wav[: _loud_near(wav, rate, end - int(rng.uniform(0.25, 0.5) * rate))]
 
 
-def _from_loud(wav: Wav, rate: int, at: int, _other: int, *, forward: bool) -> Wav:
-    # People notice a cut where there is sound: the loudest hundredth of a second within a tenth.
+def _loud_near(wav: Wav, rate: int, at: int) -> int:
+    # A cut is one where there is sound: the loudest place within a twentieth of a second.
     length = rate // 100
     places = [at + offset * length for offset in range(-5, 6)]
-    level = [float(np.mean(wav[max(p - length, 0) : p + length] ** 2)) for p in places]
-    place = places[int(np.argmax(level))]
-    return wav[place:] if forward else wav[:place]
+    level = [float(np.mean(wav[max(place - length, 0) : place + length] ** 2)) for place in places]
+    return places[int(np.argmax(level))]
 
 
-def inner_silence(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def inner_silence(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Wait for two to four seconds in the middle."""
     middle = _quietest(wav, rate)
     return np.concatenate([wav[:middle], np.zeros(int(rng.uniform(2, 4) * rate), np.float32), wav[middle:]])
@@ -57,18 +57,18 @@ def _quietest(wav: Wav, rate: int) -> int:
     return start + third + int(np.argmin(power))
 
 
-def clipping(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def clipping(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Turn it up by 12 to 20 dB into full scale."""
     return np.clip(wav / np.abs(wav).max() * 10 ** (rng.uniform(12, 20) / 20), -1, 1).astype(np.float32)
 
 
-def noise(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def noise(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Add white noise, 5 to 20 dB below the speech."""
     level = np.sqrt(np.mean(wav**2)) * 10 ** (-rng.uniform(5, 20) / 20)
     return (wav + level * rng.standard_normal(wav.size)).astype(np.float32)
 
 
-def hum(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def hum(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Add the hum of a mains lead, 50 Hz and its harmonics, 5 to 20 dB below the speech."""
     time_s = np.arange(wav.size) / rate
     tone = sum(np.sin(2 * np.pi * 50 * n * time_s + rng.uniform(0, 6)) / n for n in range(1, 8))
@@ -76,29 +76,29 @@ def hum(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
     return (wav + level * tone / np.sqrt(np.mean(tone**2))).astype(np.float32)
 
 
-def telephone(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def telephone(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Send it through a telephone: 300 to 3400 Hz at 8 kHz, and back."""
     narrow = soxr.resample(wav, rate, 8000)
     band = signal.butter(6, (300, 3400), "bandpass", fs=8000, output="sos")
     return np.asarray(soxr.resample(signal.sosfilt(band, narrow), 8000, rate), np.float32)
 
 
-def too_quiet(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def too_quiet(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Record it 45 to 60 dB too low."""
     return (wav * 10 ** (-rng.uniform(45, 60) / 20)).astype(np.float32)
 
 
-def faster(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def faster(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Play it 1.45 to 1.7 times as fast."""
     return np.asarray(soxr.resample(wav, rate, rate / rng.uniform(1.45, 1.7)), np.float32)
 
 
-def slower(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def slower(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Play it 1.45 to 1.7 times as slow."""
     return np.asarray(soxr.resample(wav, rate, rate * rng.uniform(1.45, 1.7)), np.float32)
 
 
-def dropout(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def dropout(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Lose three pieces of 30 to 80 ms where it is loud."""
     start, end = _speech(wav, rate)
     broken = wav.copy()
@@ -109,7 +109,7 @@ def dropout(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
     return broken
 
 
-def echo(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def echo(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Speak in a stairwell: a reverberation of 1.5 to 2.5 s, as loud as the voice."""
     length = int(2 * rate)
     tail = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / rate / rng.uniform(1.5, 2.5))
@@ -117,44 +117,44 @@ def echo(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
     return (np.pad(wav, (0, length - 1)) + wet * np.sqrt(np.sum(wav**2) / np.sum(wet**2))).astype(np.float32)
 
 
-def repeated(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def repeated(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Say the whole of it twice."""
     return np.concatenate([wav, wav])
 
 
-def missing_words(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def missing_words(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Leave out the middle third of the speech."""
     start, end = _speech(wav, rate)
     third = (end - start) // 3
     return np.concatenate([wav[: start + third], wav[end - third :]])
 
 
-def leading_silence(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def leading_silence(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Wait for 0.6 to 2 s before the speech."""
     return np.concatenate([np.zeros(int(rng.uniform(0.6, 2) * rate), np.float32), wav])
 
 
-def trailing_silence(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def trailing_silence(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Wait for 0.6 to 2 s behind the speech."""
     return np.concatenate([wav, np.zeros(int(rng.uniform(0.6, 2) * rate), np.float32)])
 
 
-def dc_offset(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def dc_offset(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Lie beside zero by 1 to 5 hundredths of full scale."""
     return np.clip(wav + rng.uniform(0.01, 0.05) * rng.choice([-1, 1]), -1, 1).astype(np.float32)
 
 
-def other_loudness(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def other_loudness(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Be 5 to 12 dB quieter than the others."""
     return (wav * 10 ** (-rng.uniform(5, 12) / 20)).astype(np.float32)
 
 
-def digital_silence(wav: Wav, rate: int, rng: np.random.Generator) -> Wav:
+def digital_silence(wav: Wav, rate: int, rng: Rng) -> Wav:
     """Hold nothing at all."""
     return np.zeros_like(wav)
 
 
-SOURCE: dict[str, Callable[[Wav, int, np.random.Generator], Wav]] = {
+SOURCE: dict[str, Callable[[Wav, int, Rng], Wav]] = {
     f.__name__: f
     for f in (
         cut_start, cut_end, inner_silence, clipping, noise, hum, telephone, too_quiet, faster, slower, dropout, echo,
@@ -162,7 +162,7 @@ SOURCE: dict[str, Callable[[Wav, int, np.random.Generator], Wav]] = {
     )
 }  # fmt: skip
 """Defects of the source, by name."""
-CLIP: dict[str, Callable[[Wav, int, np.random.Generator], Wav]] = {
+CLIP: dict[str, Callable[[Wav, int, Rng], Wav]] = {
     f.__name__: f for f in (leading_silence, trailing_silence, dc_offset, other_loudness, digital_silence)
 }
 """Defects of the processed clip, by name."""

@@ -20,6 +20,7 @@ TEXT = ("wrong_text", "unsayable", "duplicate_text", "duplicate_audio")
 KINDS = (*SOURCE, "other_voice", *CLIP, *FILE, *TEXT)
 """Every kind of defect."""
 CLEAN = "clean"
+Victims = dict[str, list[Utterance]]
 
 
 @dataclass(frozen=True)

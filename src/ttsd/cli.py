@@ -135,6 +135,9 @@ def preprocess(
 def qc(
     in_dir: InDir = None,
     out_dir: OutDir = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what each threshold would cost, and write no corpus.")
+    ] = False,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
@@ -142,12 +145,20 @@ def qc(
 ) -> None:
     """Keep the clips that say their transcript.
 
-    Checks every clip of a corpus, copies the good ones, and lists the others with their reason in rejected.csv.
+    Checks every clip of a corpus, copies the good ones, and lists the others with their reason in rejected.csv. What
+    was measured is kept: another threshold takes seconds. `paths.decisions` names a file that overrules the checks.
     """
     settings = _load(config, overrides)
     from ttsd.stages import qc as stage
 
     source, target = in_dir or settings.paths.processed, out_dir or settings.paths.curated
+    if dry_run:
+        from ttsd import terminal
+
+        with terminal.stdout_on_stderr(), terminal.show_progress() as progress:
+            costs = stage.tell(source, settings, progress)
+        terminal.print_costs(costs, as_json)
+        return
     _run("qc", stage.run, source, target, settings, overwrite, as_json)
 
 

@@ -293,9 +293,9 @@ class QcConfig(Settings):
     """Longest silence at either end, in seconds."""
     max_inner_silence_s: Positive | None = 1.5
     """Longest silence inside the clip, in seconds."""
-    max_edge_db: float | None = -20.0
+    max_edge_db: float | None = -28.0
     """Loudest first or last 15 ms, against the clip's speech; a clip that was cut off is louder there. In dB."""
-    min_snr_db: NonNegative | None = 25.0
+    min_snr_db: NonNegative | None = 30.0
     """Least distance of the speech from the noise floor, in dB."""
     min_bandwidth_hz: NonNegative | None = 5000.0
     """Lowest frequency that the sound must reach, in Hz."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ttsd.report import StageReport
 
 if TYPE_CHECKING:
+    from ttsd.metrics.costs import Costs
     from ttsd.stages.plan import Plan
 
 Table = tuple[list[str], list[list[str]]]
@@ -66,6 +67,23 @@ def plan_tables(plan: "Plan") -> list[Table]:
     if plan.facts:
         tables.append((["", ""], [[name, fact] for name, fact in plan.facts.items()]))
     return tables
+
+
+def cost_tables(costs: "Costs") -> list[Table]:
+    """Return what `qc` would cost as tables of text: the whole, then each check at its threshold and at others."""
+    facts = [
+        ["in", f"{costs.n_in:,} clips, {costs.hours_in:.2f} h"],
+        ["kept", f"{costs.n_kept:,} clips, {costs.hours_kept:.2f} h"],
+        *([f"dropped: {reason}", f"{n:,}"] for reason, n in costs.dropped.items()),
+    ]
+    rows = []
+    for cost in costs.checks:
+        threshold = "off" if cost.threshold is None else f"{cost.threshold:g}"
+        others = ", ".join(f"{step.threshold:g}: {step.n:,} ({step.hours:.2f} h)" for step in cost.ladder)
+        figures = [f"{cost.n:,}", f"{cost.hours:.2f}", f"{cost.n_first:,}", f"{cost.n_unmeasured:,}"]
+        rows.append([cost.setting, cost.check.replace("_", " "), threshold, *figures, others])
+    header = ["setting", "check", "at", "drops", "hours", "first", "unmeasured", "at others: drops (hours)"]
+    return [(["", ""], facts), _align(header, rows, n_text=1)]
 
 
 def _evaluation_tables(metrics: Mapping[str, Any], timings: Timings, facts: list[list[str]]) -> list[Table]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from ttsd.errors import TtsdError
 from ttsd.report import Progress, StageReport
-from ttsd.tables import Table, plan_tables, report_tables
+from ttsd.tables import Table, cost_tables, plan_tables, report_tables
 
 if TYPE_CHECKING:
+    from ttsd.metrics.costs import Costs
     from ttsd.stages.plan import Plan
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -122,6 +123,14 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
         _print(json.dumps(plan.model_dump(), ensure_ascii=False, indent=2))
         return
     _print_tables([("", table) for table in plan_tables(plan)])
+
+
+def print_costs(costs: "Costs", as_json: bool) -> None:
+    """Print what each threshold of `qc` costs."""
+    if as_json:
+        _print(json.dumps(costs.model_dump(), ensure_ascii=False, indent=2))
+        return
+    _print_tables([("", table) for table in cost_tables(costs)])
 
 
 def print_clip(path: Path, duration_s: float, as_json: bool) -> None:

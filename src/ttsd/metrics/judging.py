@@ -12,6 +12,7 @@ from ttsd.data.checks import UNMEASURED, Clip, Reason, Result, first_reason, jud
 from ttsd.data.corpus import Utterance
 from ttsd.data.decisions import Decision
 from ttsd.data.judging import Measured, relate
+from ttsd.data.limits import LIMITS
 from ttsd.metrics.measuring import unpack
 from ttsd.metrics.similarity import similarities
 
@@ -83,7 +84,7 @@ def _judge(
     reason = first_reason(results)
     figures = {name: _tidy(value) for name, value in clip.figures().items() if value is not None}
     figures |= {name: result[name] for name in ("first_word_s", "last_word_s") if name in result}
-    figures |= {_FIGURES[name]: UNMEASURED for name, outcome in results.items() if outcome == UNMEASURED}
+    figures |= {LIMITS[name].figure: UNMEASURED for name, outcome in results.items() if outcome == UNMEASURED}
     overruled = decision if decision is not None and (decision == "keep") == (reason is not None) else None
     is_kept = decision == "keep" if decision is not None else reason is None
     code, value = (reason.code, reason.value) if reason is not None else (None, None)
@@ -112,15 +113,3 @@ def _compare_voices(measured: Sequence[Measured]) -> dict[str, float | None]:
         voices = np.stack([one.embedding for one in own if one.embedding is not None])
         found |= {one.id: float(value) for one, value in zip(own, similarities(voices, voices), strict=True)}
     return found
-
-
-# The figure that each check looks at, by the check's name.
-_FIGURES = {
-    "too_short": "duration_s", "too_long": "duration_s", "level": "rms_db", "clipping": "clipped_samples", "dc": "dc",
-    "leading_silence": "leading_silence_s", "trailing_silence": "trailing_silence_s",
-    "inner_silence": "inner_silence_s", "start": "start_db", "end": "end_db", "noise": "snr_db",
-    "bandwidth": "bandwidth_hz", "dropout": "dropout_s", "loudness": "loudness_offset_lu", "same_audio": "same_audio",
-    "same_text": "same_text", "slow": "chars_per_s", "fast": "chars_per_s", "rate": "rate_deviation",
-    "symbols": "unknown_symbols", "frames": "frames_per_token", "intelligibility": "cer",
-    "missing_words": "missing_words", "extra_words": "extra_words", "naturalness": "dnsmos", "speaker": "similarity",
-}  # fmt: skip

@@ -9,6 +9,7 @@ from ttsd.config import Config
 from ttsd.data.corpus import CORPUS_FILES, Corpus, Rejection, Utterance, copy_clip, hash_corpus, read_corpus
 from ttsd.data.decisions import read_decisions
 from ttsd.data.finish import finish_corpus
+from ttsd.metrics.costs import Costs, tell_costs
 from ttsd.metrics.intelligibility import identify_recognizer
 from ttsd.metrics.judging import Score, judge_corpus, unmeasured_counts
 from ttsd.metrics.measured import find_sample_rate, has_dnsmos, measure_corpus
@@ -62,6 +63,24 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         details={"sample_rate": sample_rate, "overruled": dict(Counter(s.overruled for s in scores if s.overruled))},
     )
     return finish_corpus(out_dir, report, kept, rejections)
+
+
+def tell(in_dir: Path, config: Config, progress: Progress = no_progress) -> Costs:
+    """Measure a corpus and tell what each threshold costs; nothing is written but the cache.
+
+    Args:
+        in_dir: A corpus, as `run` reads it.
+        config: As `run` reads it.
+        progress: Told how many clips are measured.
+
+    Raises:
+        CorpusError: `in_dir` is no corpus, or the file of decisions is malformed.
+        ConfigError: The recogniser's model is missing.
+    """
+    corpus = read_corpus(in_dir)
+    decisions = read_decisions(config.paths.decisions, corpus.clips)
+    measured = measure_corpus(corpus, config, find_sample_rate(corpus), hash_corpus(corpus), progress)
+    return tell_costs(judge_corpus(corpus.utterances, measured, config.qc, decisions), config.qc)
 
 
 def _sort(corpus: Corpus, scores: list[Score], out_dir: Path) -> tuple[list[Utterance], list[Rejection]]:
