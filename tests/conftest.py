@@ -29,13 +29,13 @@ GUIDES = {
 
 @pytest.fixture(scope="session")
 def corpus_config() -> Config:
-    """The settings of the tiny corpus: Pico, one process, no recogniser."""
+    """The settings of the tiny corpus: Pico, one process, no DNSMOS."""
     return load_config(
         None,
         [
             "generate.teacher=pico",
             "n_workers=1",
-            "qc.max_cer=null",
+            "qc.min_dnsmos=null",
             "split.test_fraction=0.157",
             "split.val_fraction=0.05",
         ],

@@ -47,7 +47,7 @@ def measure_recall(guides: Path, work: Path, n_clean: int, n_each: int, *setting
     Returns:
         What became of each kind, and of the clean clips under `clean`.
     """
-    config = load_config(None, [f"paths.cache={work / 'cache'}", f"generate.max_utterances={n_clean}", *settings])
+    config = load_config(None, [f"generate.max_utterances={n_clean}", *settings])
     generate.run(guides, work / "raw", config)
     preprocess.run(work / "raw", work / "clean", config)
     clean, raw = read_corpus(work / "clean"), read_corpus(work / "raw")
@@ -57,8 +57,8 @@ def measure_recall(guides: Path, work: Path, n_clean: int, n_each: int, *setting
         for kind in KINDS
     }
     spoilt = _spoil(raw, clean, victims, work, config, rng)
-    measured = _measure(clean, config)
-    measured_spoilt = _measure(spoilt, config)
+    measured = _measure(clean, work, config)
+    measured_spoilt = _measure(spoilt, work, config)
     by_id = {utterance.id: utterance for utterance in spoilt.utterances}
     dropped_before = {rejection.id: rejection.reason for rejection in read_rejections(work / "preprocessed")}
     recalls = {CLEAN: _judge(clean.utterances, measured, config, {u.id for u in clean.utterances}, {})}
@@ -139,9 +139,9 @@ def _copy(source: Path, target: Path) -> None:
     target.write_bytes(source.read_bytes())
 
 
-def _measure(corpus: Corpus, config: Config) -> dict[str, dict]:
+def _measure(corpus: Corpus, work: Path, config: Config) -> dict[str, dict]:
     rate = find_sample_rate(corpus)
-    results = measure_corpus(corpus, config, rate, hash_corpus(corpus), no_progress)
+    results = measure_corpus(corpus, config, work / "cache", rate, hash_corpus(corpus), no_progress)
     return dict(zip([u.id for u in corpus.utterances], results, strict=True))
 
 

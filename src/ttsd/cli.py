@@ -156,7 +156,7 @@ def qc(
         from ttsd import terminal
 
         with terminal.stdout_on_stderr(), terminal.show_progress() as progress:
-            costs = stage.tell(source, settings, progress)
+            costs = stage.tell(source, target, settings, progress)
         terminal.print_costs(costs, as_json)
         return
     _run("qc", stage.run, source, target, settings, overwrite, as_json)

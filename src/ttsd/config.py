@@ -40,10 +40,10 @@ class PathsConfig(Settings):
     """What Gemini wrote, a text file a section; they may be edited, and are never written twice."""
     takes: Path = Path("datasets/takes")
     """Speech that was paid for, and the ledger of it; shared by every corpus, never removed by a stage."""
-    decisions: Path = Path("datasets/decisions.txt")
-    """Where a person overrules `qc`: a line `keep ID` or `drop ID` for each clip; no stage writes or removes it."""
-    cache: Path = Path("datasets/cache")
-    """What was phonemized and measured, by content; removing it costs time alone."""
+    decisions: Path | None = None
+    """Where a person overrules `qc`, by lines such as `keep ID`; none means `decisions.txt` beside the output."""
+    cache: Path | None = None
+    """What was phonemized and measured, by content; none means `cache` beside the output. Losing it costs time."""
     raw: Path = Path("datasets/raw")
     """Corpus that `generate` writes and `preprocess` reads."""
     processed: Path = Path("datasets/processed")
@@ -293,8 +293,10 @@ class QcConfig(Settings):
     """Longest silence at either end, in seconds."""
     max_inner_silence_s: Positive | None = 1.5
     """Longest silence inside the clip, in seconds."""
-    max_edge_db: float | None = -28.0
-    """Loudest first or last 15 ms, against the clip's speech; a clip that was cut off is louder there. In dB."""
+    max_edge_db: float | None = -16.0
+    """Loudest first or last 15 ms, against the clip's speech, in dB; a clip that was cut off is louder there."""
+    doubtful_edge_db: float | None = -30.0
+    """The same where the recogniser misses the first or last word."""
     min_snr_db: NonNegative | None = 30.0
     """Least distance of the speech from the noise floor, in dB."""
     min_bandwidth_hz: NonNegative | None = 5000.0
@@ -323,7 +325,7 @@ class QcConfig(Settings):
     """Longest run of words that the recogniser does not hear."""
     max_extra_words: Annotated[int, Field(ge=0)] | None = 1
     """Longest run of words that the recogniser hears and nobody wrote."""
-    min_dnsmos: Annotated[float, Field(ge=1, le=5)] | None = 2.2
+    min_dnsmos: Annotated[float, Field(ge=1, le=5)] | None = 2.3
     """Lowest naturalness by DNSMOS; none leaves it unmeasured and saves the most time."""
     min_similarity: Annotated[float, Field(ge=-1, le=1)] | None = 0.75
     """Lowest cosine with the speaker's other clips; none leaves the voice unmeasured."""

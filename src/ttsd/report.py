@@ -25,7 +25,7 @@ from ttsd.utils.locks import LOCK_NAME, hold_folder
 REPORT_NAME = "report.json"
 STAGE_NAME = "stage.json"
 # What is there before a stage has made anything, or when it found that it could make nothing.
-_NO_WORK = {STAGE_NAME, "config.yaml", "rejected.csv"}
+_NO_WORK = {STAGE_NAME, "config.yaml", "rejected.csv", "scores.jsonl"}
 # What every stage writes beside its own files: the report, and the results kept for resuming.
 _COMMON = (REPORT_NAME, ".partial/*/*")
 

@@ -180,7 +180,7 @@ def test_a_corpus_at_another_sample_rate_is_refused(raw_corpus: Path, tmp_path: 
 def test_a_corpus_without_training_utterances_is_refused(curated_corpus: Path, tmp_path: Path) -> None:
     config = load_config(None, [*SETTINGS, "split.val_fraction=0.0", "split.test_fraction=0.99"])
     unsplit = tmp_path / "corpus"
-    raw = load_config(None, ["split.val_fraction=0.0", "split.test_fraction=0.99", "qc.max_cer=null", "n_workers=1"])
+    raw = load_config(None, ["split.val_fraction=0.0", "split.test_fraction=0.99", "qc.min_dnsmos=null", "n_workers=1"])
     preprocess.run(curated_corpus.parent / "raw", tmp_path / "processed", raw)
     qc.run(tmp_path / "processed", unsplit, raw)
     with pytest.raises(CorpusError, match="no utterance is in the train split"):

@@ -62,6 +62,10 @@ class Clip:
     """Spectrogram frames to each input of the student; alignment search needs one or more."""
     cer: float | None = None
     """Character error rate of a recogniser's transcript."""
+    wrong_start: int | None = None
+    """1 where the first word was not heard as it is written."""
+    wrong_end: int | None = None
+    """1 where the last word was not heard as it is written."""
     missing_words: int | None = None
     """The longest run of words that were not heard, between words that were."""
     extra_words: int | None = None
@@ -93,6 +97,13 @@ def _below(code: str, value: float | None, limit: float | None, form: str) -> Re
     if value is None:
         return UNMEASURED
     return Reason(code, form.format(value)) if value < limit else None
+
+
+def _edge_limit(is_wrong: int | None, config: QcConfig) -> float | None:
+    # Some voices begin an s at once; where the word is not heard either, less is enough.
+    doubtful = config.doubtful_edge_db if is_wrong else None
+    limits = [limit for limit in (config.max_edge_db, doubtful) if limit is not None]
+    return min(limits, default=None)
 
 
 def check_too_short(clip: Clip, config: QcConfig) -> Result:
@@ -137,12 +148,12 @@ def check_inner_silence(clip: Clip, config: QcConfig) -> Result:
 
 def check_start(clip: Clip, config: QcConfig) -> Result:
     """Refuse clips that begin in the middle of a sound."""
-    return _above("cut_start", clip.start_db, config.max_edge_db, "{:.1f} dB against the speech")
+    return _above("cut_start", clip.start_db, _edge_limit(clip.wrong_start, config), "{:.1f} dB against the speech")
 
 
 def check_end(clip: Clip, config: QcConfig) -> Result:
     """Refuse clips that end in the middle of a sound."""
-    return _above("cut_end", clip.end_db, config.max_edge_db, "{:.1f} dB against the speech")
+    return _above("cut_end", clip.end_db, _edge_limit(clip.wrong_end, config), "{:.1f} dB against the speech")
 
 
 def check_noise(clip: Clip, config: QcConfig) -> Result:

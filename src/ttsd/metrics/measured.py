@@ -3,6 +3,7 @@
 import importlib.util
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import soundfile
@@ -39,13 +40,14 @@ def find_sample_rate(corpus: Corpus) -> int:
 
 
 def measure_corpus(
-    corpus: Corpus, config: Config, sample_rate: int, hashes: Mapping[str, str], progress: Progress
+    corpus: Corpus, config: Config, cache_dir: Path, sample_rate: int, hashes: Mapping[str, str], progress: Progress
 ) -> list[dict[str, Any]]:
     """Measure every clip of a corpus; what was measured before is taken from the cache.
 
     Args:
         corpus: The corpus.
-        config: Reads `qc`, `asr`, `audio.hop_length`, `paths.cache` and `n_workers`.
+        config: Reads `qc`, `asr`, `audio.hop_length` and `n_workers`.
+        cache_dir: Where the results are kept.
         sample_rate: The corpus's, in Hz.
         hashes: SHA-256 of every clip, by its path below the corpus.
         progress: Told how many clips are measured.
@@ -58,7 +60,7 @@ def measure_corpus(
     identity = _identify(config, sample_rate)
     keys = [sha256_json([identity, [_describe(candidate, hashes) for candidate in group]]) for group in groups]
     sizes = {key: len(group) for key, group in zip(keys, groups, strict=True)}
-    with Cache(config.paths.cache) as cache:
+    with Cache(cache_dir) as cache:
         known = cache.read(keys)
         todo = [(key, group) for key, group in zip(keys, groups, strict=True) if key not in known]
         progress(sum(sizes[key] for key in known), len(candidates), "checks")

@@ -157,6 +157,8 @@ class Measurer:
                     "cer": round(wording.cer, 4),
                     "missing_words": wording.missing_words,
                     "extra_words": wording.extra_words,
+                    "wrong_start": wording.wrong_start,
+                    "wrong_end": wording.wrong_end,
                 }
             results[index] |= _edge_times(best)
 

@@ -14,6 +14,10 @@ class Wording:
     """Character error rate, both sides normalized."""
     missing_words: int
     """The longest run of words not heard, between two that were or at an end."""
+    wrong_start: int
+    """1 where the first word was not heard, or heard as another."""
+    wrong_end: int
+    """1 where the last word was not heard, or heard as another."""
     extra_words: int
     """The longest run of words heard and not written, between two that were written or at an end."""
 
@@ -41,4 +45,6 @@ def compare_words(reference: str, heard: str, language: str) -> Wording | None:
         if difference.operation in runs and all(operation == "equal" for operation in neighbours):
             words = difference.reference if difference.operation == "delete" else difference.hypothesis
             runs[difference.operation] = max(runs[difference.operation], len(words.split()))
-    return Wording(rate, runs["delete"], runs["insert"])
+    ends = [difference.operation for difference in differences if difference.operation != "insert"]
+    wrong_start, wrong_end = (int(operation != "equal") for operation in (ends[0], ends[-1]))
+    return Wording(rate, runs["delete"], wrong_start, wrong_end, runs["insert"])

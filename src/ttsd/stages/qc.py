@@ -14,6 +14,7 @@ from ttsd.metrics.intelligibility import identify_recognizer
 from ttsd.metrics.judging import Score, judge_corpus, unmeasured_counts
 from ttsd.metrics.measured import find_sample_rate, has_dnsmos, measure_corpus
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
+from ttsd.utils.cache import find_cache
 from ttsd.utils.files import sha256_file, write_text
 
 NAME = "qc"
@@ -39,19 +40,20 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         StageError: `out_dir` holds something else.
     """
     corpus = read_corpus(in_dir)
-    decisions = read_decisions(config.paths.decisions, corpus.clips)
+    decided = _find_decisions(config, out_dir)
+    decisions = read_decisions(decided, corpus.clips)
     settings: dict[str, Any] = {"qc": config.qc.model_dump(mode="json"), "hop_length": config.audio.hop_length}
     if config.qc.hears:
         settings["asr"] = identify_recognizer(config.asr)
     inputs = hash_corpus(corpus)
     if decisions:
-        inputs |= {"decisions": sha256_file(config.paths.decisions)}
+        inputs |= {"decisions": sha256_file(decided)}
     mark = fingerprint(NAME, settings | {"dnsmos": has_dnsmos(config)}, inputs)
     done = begin_stage(NAME, in_dir, out_dir, mark)
     if done is not None:
         return done
     sample_rate = find_sample_rate(corpus)
-    measured = measure_corpus(corpus, config, sample_rate, inputs, progress)
+    measured = measure_corpus(corpus, config, find_cache(config.paths.cache, out_dir), sample_rate, inputs, progress)
     scores = judge_corpus(corpus.utterances, measured, config.qc, decisions)
     kept, rejections = _sort(corpus, scores, out_dir)
     write_text(out_dir / SCORES_NAME, "".join(_dump(corpus, score) for score in scores))
@@ -65,11 +67,12 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     return finish_corpus(out_dir, report, kept, rejections)
 
 
-def tell(in_dir: Path, config: Config, progress: Progress = no_progress) -> Costs:
+def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> Costs:
     """Measure a corpus and tell what each threshold costs; nothing is written but the cache.
 
     Args:
         in_dir: A corpus, as `run` reads it.
+        out_dir: Where `run` would write; tells where the cache and the decisions lie.
         config: As `run` reads it.
         progress: Told how many clips are measured.
 
@@ -78,9 +81,14 @@ def tell(in_dir: Path, config: Config, progress: Progress = no_progress) -> Cost
         ConfigError: The recogniser's model is missing.
     """
     corpus = read_corpus(in_dir)
-    decisions = read_decisions(config.paths.decisions, corpus.clips)
-    measured = measure_corpus(corpus, config, find_sample_rate(corpus), hash_corpus(corpus), progress)
+    decisions = read_decisions(_find_decisions(config, out_dir), corpus.clips)
+    cache_dir, sample_rate = find_cache(config.paths.cache, out_dir), find_sample_rate(corpus)
+    measured = measure_corpus(corpus, config, cache_dir, sample_rate, hash_corpus(corpus), progress)
     return tell_costs(judge_corpus(corpus.utterances, measured, config.qc, decisions), config.qc)
+
+
+def _find_decisions(config: Config, out_dir: Path) -> Path:
+    return config.paths.decisions or out_dir.parent / "decisions.txt"
 
 
 def _sort(corpus: Corpus, scores: list[Score], out_dir: Path) -> tuple[list[Utterance], list[Rejection]]:

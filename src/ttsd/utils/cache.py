@@ -69,6 +69,11 @@ class Cache:
             raise explain_write(Path(CACHE_NAME), OSError(str(error))) from None
 
 
+def find_cache(configured: Path | None, out_dir: Path) -> Path:
+    """Return the folder of the cache: the one in the settings, or `cache` beside a stage's output."""
+    return configured if configured is not None else out_dir.parent / "cache"
+
+
 def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)
     db.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
