@@ -1,6 +1,7 @@
 """`qc`: every clip measured, the bad ones dropped with their reason, the others copied as they are."""
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from ttsd.config import Config
 from ttsd.data.corpus import CORPUS_FILES, Corpus, Rejection, Utterance, copy_clip, hash_corpus, read_corpus
 from ttsd.data.decisions import read_decisions
 from ttsd.data.finish import finish_corpus
+from ttsd.data.limits import thresholds
 from ttsd.metrics.costs import Costs, tell_costs
 from ttsd.metrics.intelligibility import identify_recognizer
 from ttsd.metrics.judging import Score, judge_corpus, unmeasured_counts
@@ -16,12 +18,14 @@ from ttsd.metrics.measured import find_sample_rate, has_dnsmos, measure_corpus
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.utils.cache import find_cache
 from ttsd.utils.files import sha256_file, write_text
+from ttsd.web.curation import write_page
 
 NAME = "qc"
 SCORES_NAME = "scores.jsonl"
+PAGE_NAME = "report.html"
 
 
-@as_stage(*CORPUS_FILES, SCORES_NAME, "report.html")
+@as_stage(*CORPUS_FILES, SCORES_NAME, PAGE_NAME)
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
     """Read a processed corpus and write the clips that pass every check.
 
@@ -56,12 +60,23 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     measured = measure_corpus(corpus, config, find_cache(config.paths.cache, out_dir), sample_rate, inputs, progress)
     scores = judge_corpus(corpus.utterances, measured, config.qc, decisions)
     kept, rejections = _sort(corpus, scores, out_dir)
-    write_text(out_dir / SCORES_NAME, "".join(_dump(corpus, score) for score in scores))
+    rows = [_describe(corpus, score) for score in scores]
+    write_text(out_dir / SCORES_NAME, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    unmeasured = unmeasured_counts(scores)
+    write_page(
+        out_dir / PAGE_NAME,
+        rows,
+        thresholds(config.qc),
+        corpus.root,
+        config.audio,
+        unmeasured=unmeasured,
+        link_root=_link(out_dir, corpus.root),
+    )
     report = StageReport(
         stage=NAME,
         fingerprint=mark,
         config=settings,
-        unmeasured=unmeasured_counts(scores),
+        unmeasured=unmeasured,
         details={"sample_rate": sample_rate, "overruled": dict(Counter(s.overruled for s in scores if s.overruled))},
     )
     return finish_corpus(out_dir, report, kept, rejections)
@@ -107,8 +122,12 @@ def _sort(corpus: Corpus, scores: list[Score], out_dir: Path) -> tuple[list[Utte
     return kept, rejections
 
 
-def _dump(corpus: Corpus, score: Score) -> str:
-    row = {
+def _link(out_dir: Path, in_dir: Path) -> str:
+    return Path(os.path.relpath(in_dir.resolve(), out_dir.resolve())).as_posix()
+
+
+def _describe(corpus: Corpus, score: Score) -> dict[str, Any]:
+    return {
         "id": score.utterance.id,
         "verdict": "keep" if score.is_kept else "drop",
         "reason": score.reason,
@@ -122,4 +141,3 @@ def _dump(corpus: Corpus, score: Score) -> str:
         "heard": score.heard,
         "results": score.results,
     }
-    return json.dumps(row, ensure_ascii=False) + "\n"
