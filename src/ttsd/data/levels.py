@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsd.data.audio import BLOCK_MS, FULL_SCALE, Waveform, block_length, block_levels_db
+from ttsd.data.audio import BLOCK_MS, FULL_SCALE, Waveform, block_length, block_levels_db, remove_dc
 
 NEAR_FULL_SCALE = 0.999
 """From here on a sample counts as being at full scale."""
@@ -60,7 +60,8 @@ def measure_edges_db(wav: Waveform, sample_rate: int) -> tuple[float, float]:
     if levels.size == 0 or np.isneginf(levels.max()):
         return -np.inf, -np.inf
     speech_db = float(np.quantile(levels[levels > levels.max() - 40], _SPEECH_QUANTILE))
-    first, last = (float(block_levels_of(part)) for part in (wav[:length], wav[-length:]))
+    centred = remove_dc(wav)
+    first, last = (float(block_levels_of(part)) for part in (centred[:length], centred[-length:]))
     return first - speech_db, last - speech_db
 
 
