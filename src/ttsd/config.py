@@ -249,14 +249,18 @@ class GenerateConfig(Settings):
 class PreprocessConfig(Settings):
     """`preprocess`: one sample rate, one loudness, clean edges, text as it is spoken."""
 
+    trim: Literal["vad", "energy"] = "vad"
+    """What finds the speech: a voice activity detector and its sound, or the sound alone."""
     trim_db: Annotated[float, Field(lt=0)] = -45.0
-    """Quieter than this, relative to the clip's loudest frame, counts as silence at the edges; in dB."""
+    """Quieter than this, relative to the speech's loudest block, counts as silence at the edges; in dB."""
     trim_margin_ms: NonNegative = 80.0
     """Silence kept before the first and after the last sound, in milliseconds."""
+    fade_ms: Annotated[float, Field(ge=0, le=50)] = 5.0
+    """Fade at an edge that was cut, in milliseconds; an edge of the recording itself is left alone."""
     loudness_lufs: Annotated[float, Field(ge=-40, le=-10)] = -23.0
     """Target loudness by ITU-R BS.1770, in LUFS."""
     peak_ceiling_db: Annotated[float, Field(ge=-12, le=0)] = -1.0
-    """No sample is louder than this, in dB of full scale; a clip that would be is turned down, not clipped."""
+    """Ceiling of the true peak, in dB of full scale; a clip that would pass it is turned down, not clipped."""
     normalize_text: bool = True
     """Spell out numbers, units and abbreviations."""
 

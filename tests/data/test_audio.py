@@ -177,3 +177,32 @@ def test_levels_are_told_per_block_with_the_last_one_shorter():
     assert len(levels) == 21
     assert levels[3] == pytest.approx(-9.03, abs=0.3)
     assert np.isneginf(levels[15])
+
+
+def test_the_true_peak_lies_between_the_samples():
+    # A sine at a quarter of the rate, 45 degrees off: every sample is at 0.707 of the peak.
+    time = np.arange(4000)
+    wav = np.sin(2 * np.pi * time / 4 + np.pi / 4).astype(np.float32) * np.float32(0.5)
+    assert np.abs(wav).max() == pytest.approx(0.3536, abs=1e-3)
+    assert audio.measure_true_peak_db(wav[500:-500], 22050) == pytest.approx(20 * np.log10(0.5), abs=0.3)
+    assert audio.measure_true_peak_db(np.zeros(100, np.float32), 22050) == -np.inf
+
+
+def test_no_clip_passes_the_ceiling_by_its_true_peak():
+    time = np.arange(22050)
+    wav = np.sin(2 * np.pi * time / 4 + np.pi / 4).astype(np.float32) * np.float32(0.05)
+    loud = audio.normalize_loudness(wav, 22050, -10, -12)
+    assert audio.measure_true_peak_db(loud, 22050) == pytest.approx(-12, abs=0.05)
+
+
+def test_fades_touch_the_edges_that_were_cut_and_nothing_else():
+    wav = np.ones(1000, np.float32)
+    both = audio.fade_edges(wav, 10000, 5, at_start=True, at_end=True)
+    assert both[0] < 0.01
+    assert both[-1] < 0.01
+    assert (both[50:-50] == 1).all()
+    assert np.all(np.diff(both[:50]) > 0)
+    assert (audio.fade_edges(wav, 10000, 5, at_start=False, at_end=False) == 1).all()
+    assert audio.fade_edges(wav, 10000, 5, at_start=False, at_end=True)[0] == 1
+    assert (wav == 1).all()
+    assert audio.fade_edges(wav[:3], 10000, 5, at_start=True, at_end=True).shape == (3,)

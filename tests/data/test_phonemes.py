@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from ttsd.data.phonemes import phonemize
+from ttsd.data.phonemes import phonemize, phonemize_many
 from ttsd.errors import ConfigError
 
 
@@ -40,3 +40,15 @@ def test_a_voice_that_failed_does_not_spoil_the_next():
     with pytest.raises(ConfigError):
         phonemize("word", "xx-none")
     assert phonemize("word") == before
+
+
+def test_many_texts_are_phonemized_as_one_by_one_and_only_once(tmp_path, monkeypatch):
+    texts = ["A cell divides.", "Water boils.", "A cell divides.", "..."]
+    first = phonemize_many(texts, "en-us", tmp_path)
+    assert first == [phonemize(text, "en-us") for text in texts]
+    monkeypatch.setattr("ttsd.data.phonemes.phonemize", lambda *_: pytest.fail("asked again"))
+    assert phonemize_many(texts[:2], "en-us", tmp_path) == first[:2]
+
+
+def test_voices_do_not_share_their_results(tmp_path):
+    assert phonemize_many(["laugh"], "en-us", tmp_path) != phonemize_many(["laugh"], "en-gb-x-rp", tmp_path)

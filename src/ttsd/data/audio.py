@@ -221,7 +221,7 @@ def compute_gain_db(wav: Waveform, sample_rate: int, loudness_lufs: float, peak_
         wav: float32 [n_samples].
         sample_rate: In Hz.
         loudness_lufs: Loudness wanted, in LUFS.
-        peak_ceiling_db: No sample becomes louder than this, in dB of full scale.
+        peak_ceiling_db: The true peak does not pass this, in dB of full scale.
 
     Returns:
         Gain in dB.
@@ -232,8 +232,46 @@ def compute_gain_db(wav: Waveform, sample_rate: int, loudness_lufs: float, peak_
     measured = measure_loudness(wav, sample_rate)
     if np.isneginf(measured):
         raise CorpusError("the clip is silent; restore it or delete its row")
-    peak_db = 20 * float(np.log10(np.abs(wav).max()))
-    return min(loudness_lufs - measured, peak_ceiling_db - peak_db)
+    return min(loudness_lufs - measured, peak_ceiling_db - measure_true_peak_db(wav, sample_rate))
+
+
+def measure_true_peak_db(wav: Waveform, sample_rate: int) -> float:
+    """Return the peak of the sound itself, which may lie between two samples; in dB of full scale.
+
+    Source: ITU-R BS.1770-4, annex 2: four times oversampled, here by soxr in place of the 48 taps printed there.
+
+    Args:
+        wav: float32 [n_samples].
+        sample_rate: In Hz.
+    """
+    import soxr
+
+    if wav.size == 0 or not wav.any():
+        return -np.inf
+    between = soxr.resample(wav, sample_rate, 4 * sample_rate, quality="HQ")
+    return 20 * float(np.log10(max(np.abs(between).max(), np.abs(wav).max())))
+
+
+def fade_edges(wav: Waveform, sample_rate: int, fade_ms: float, *, at_start: bool, at_end: bool) -> Waveform:
+    """Fade a clip in and out by half a cosine, so that an edge that was cut does not click.
+
+    Args:
+        wav: float32 [n_samples].
+        sample_rate: In Hz.
+        fade_ms: Length of a fade, in milliseconds; at most half of the clip.
+        at_start: Whether the first samples are faded in.
+        at_end: Whether the last ones are faded out.
+    """
+    length = min(round(sample_rate * fade_ms / 1000), wav.size // 2)
+    if length == 0 or not (at_start or at_end):
+        return wav
+    rise = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
+    faded = wav.copy()
+    if at_start:
+        faded[:length] *= rise
+    if at_end:
+        faded[-length:] *= rise[::-1]
+    return faded
 
 
 def normalize_loudness(wav: Waveform, sample_rate: int, loudness_lufs: float, peak_ceiling_db: float) -> Waveform:

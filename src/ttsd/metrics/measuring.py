@@ -27,8 +27,8 @@ from ttsd.data.spectrum import measure_bandwidth_hz
 from ttsd.data.symbols import SymbolTable
 from ttsd.data.wav_header import missing_bytes
 from ttsd.errors import CorpusError
-from ttsd.metrics.hearing import Heard, Listener
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE
+from ttsd.metrics.listening import Heard, Listener
 from ttsd.metrics.naturalness import Dnsmos
 from ttsd.metrics.similarity import VoiceEmbedder
 from ttsd.metrics.wording import Wording, compare_words

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,30 @@ def is_disk_error(error: OSError) -> bool:
     return error.errno in (*_NO_ROOM, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
+_awaiting: ContextVar[list[Path] | None] = ContextVar("awaiting", default=None)
+
+
+@contextlib.contextmanager
+def flushed_together() -> Iterator[None]:
+    """Flush the files that the block writes to the disk once, when it succeeds, in place of each by itself.
+
+    Until then a file may be there and lose its contents with the power: whoever needs it afterwards, such as a note
+    that it is done, is written behind the block.
+
+    Raises:
+        StageError: The disk is full or read-only.
+    """
+    paths: list[Path] = []
+    token = _awaiting.set(paths)
+    try:
+        yield
+    finally:
+        _awaiting.reset(token)
+    if paths:
+        # One call for all: each fsync by itself waits for the journal of the file system.
+        os.sync()
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and rename it to `path` when the block succeeds.
@@ -54,8 +79,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        awaiting = _awaiting.get()
+        if awaiting is None:
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+        else:
+            awaiting.append(path)
         # mkstemp makes files that only their owner may read; a corpus is shared like any other file.
         umask = os.umask(0)
         os.umask(umask)

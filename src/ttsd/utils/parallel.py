@@ -1,6 +1,7 @@
 """Work per utterance: over processes, resumable, and with the same result whatever the number of workers."""
 
 import contextlib
+import functools
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -15,10 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ttsd.errors import TtsdError
-from ttsd.utils.files import write_json
+from ttsd.utils.files import flushed_together, write_json
 
 Item = TypeVar("Item")
 PARTIAL_NAME = ".partial"
+# Items whose files and result are flushed to the disk together, where there are enough of them to keep others busy.
+_BATCH = 32
+_LEAST_BATCHES = 40
 
 
 def count_workers(requested: int) -> int:
@@ -43,8 +47,9 @@ def map_resumable(
 
     Args:
         work: A picklable function of one item; returns JSON-able data and may write files of its own atomically.
-        items: Id and item; ids are unique and safe as file names.
-        out_dir: The stage's output; results are kept below its `.partial/<note>/` and found there by the next run.
+        items: Id and item; ids are unique.
+        out_dir: The stage's output; results are kept below its `.partial/<note>/` and found there by the next run, in
+            batches: a killed run loses at most one for each worker.
         n_workers: Processes; 0 means one for each core, 1 works in this process.
         progress: Told how many are done.
         note: Name of the work, a single word: shown in the progress and used as the folder's name.
@@ -58,23 +63,31 @@ def map_resumable(
         TtsdError: A worker process died, or `work` or `initializer` raised this.
     """
     folder = out_dir / PARTIAL_NAME / note
+    size = max(1, min(_BATCH, len(items) // _LEAST_BATCHES))
+    batches = [(f"{start:06d}", items[start : start + size]) for start in range(0, len(items), size)]
     results: dict[str, Any] = {}
-    for key, _ in items:
-        path = folder / f"{key}.json"
+    for name, _ in batches:
+        path = folder / f"{name}.json"
         if path.is_file():
-            results[key] = json.loads(path.read_text(encoding="utf-8"))
-    todo = [(key, item) for key, item in items if key not in results]
+            results |= json.loads(path.read_text(encoding="utf-8"))
+    todo = [(name, batch) for name, batch in batches if batch[0][0] not in results]
     n_workers = min(count_workers(n_workers), max(len(todo), 1))
     progress(len(results), len(items), note)
 
-    def keep(key: str, result: Any) -> None:
-        write_json(folder / f"{key}.json", result)
-        results[key] = result
+    def keep(name: str, done: dict[str, Any]) -> None:
+        write_json(folder / f"{name}.json", done)
+        results.update(done)
         progress(len(results), len(items), note)
 
-    map_each(work, todo, n_workers, keep, initializer, initargs)
+    map_each(functools.partial(_work_batch, work), todo, n_workers, keep, initializer, initargs)
     # Through JSON either way, so that a resumed run sees exactly what an undisturbed one does.
     return [json.loads(json.dumps(results[key])) for key, _ in items]
+
+
+def _work_batch(work: Callable[[Item], Any], batch: Sequence[tuple[str, Item]]) -> dict[str, Any]:
+    # A result is noted once the files that it speaks of are on the disk.
+    with flushed_together():
+        return {key: work(item) for key, item in batch}
 
 
 def map_each(

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from ttsd.config import AsrConfig
 from ttsd.data.audio import read_wav, resample
 from ttsd.data.corpus import read_corpus
-from ttsd.metrics.hearing import GAP_S, WINDOW_S, Listener, Word, pack_windows, share_words
 from ttsd.metrics.intelligibility import cer
+from ttsd.metrics.listening import GAP_S, WINDOW_S, Listener, Word, pack_windows, share_words
 
 RATE = 16000
 
