@@ -3,8 +3,8 @@
 python benchmarks/curation_scale.py [--small 2000] [--large 20000]
 
 Pico reads the study guides, and copies of its clips, each at its own level, make the corpora. `qc` makes its cheap
-checks and writes its page; the models cost the same for every clip and are left out. Each stage is a process of its own,
-and its memory is the most that it and each of its workers held.
+checks and writes its page; the models cost the same for every clip and are left out. Each stage is a process of its
+own, and its memory is the most that it and each of its workers held.
 """
 
 import argparse
@@ -87,9 +87,8 @@ def main() -> None:
             growth = (large[1] - small[1]) * 1024 / (options.large - options.small)
             time_ratio = large[0] / options.large / (small[0] / options.small)
             print(f"{stage}: a clip takes {time_ratio:.2f} times as long in the large corpus (flat is 1);")
-            print(
-                f"  each more holds {growth:.1f} kB in the stage's process; a worker {large[2] / small[2]:.2f} times as much"
-            )
+            worker = large[2] / small[2]
+            print(f"  each more holds {growth:.1f} kB in the stage's process; a worker {worker:.2f} times as much")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ def clips(request):
     for text in TEXTS:
         speech = teacher.speak(text, 0)
         wav, rate = remove_dc(speech.wav), speech.sample_rate
-        start, end = find_sound(wav, rate, -40)
+        # Pico ends its sentences with a tick half a second behind the last word.
+        start, end = find_sound(wav, rate, -35)
         found.append((wav[start:end], rate))
     return found
 
@@ -77,9 +78,7 @@ def test_there_is_no_speech_in_noise_and_in_nothing():
 
 
 def test_the_detector_loads_no_torch():
-    code = (
-        "import numpy as np; from ttsd.data.speech import detect_speech; detect_speech(np.ones(9, np.float32), 16000)"
-    )
+    code = "import numpy; from ttsd.data.speech import detect_speech; detect_speech(numpy.ones(9, 'float32'), 16000)"
     loaded = loaded_modules(code)
     assert "onnxruntime" in loaded
     assert "torch" not in loaded
