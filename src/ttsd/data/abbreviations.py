@@ -20,18 +20,28 @@ _BEFORE_NUMBER = {
     "vol": "volume", "no": "number", "nos": "numbers", "p": "page", "pp": "pages", "tab": "table", "art": "article",
     "ex": "exercise", "c": "circa", "op": "opus",
 }  # fmt: skip
+# Capitals are read letter by letter, and well-known acronyms as words; these are read wrong.
+_SPELT = {
+    "WHO": "W H O", "RAM": "ram", "ROM": "rom", "LAN": "lan", "WAN": "wan", "pH": "P H", "PhD": "P H D",
+    "mRNA": "M RNA", "tRNA": "T RNA", "rRNA": "R RNA", "IPv": "I P version", "WiFi": "wifi", "Wi-Fi": "wifi",
+    "eBay": "E bay", "iPhone": "I phone", "Q&A": "Q and A", "R&D": "R and D",
+    "AT&T": "A T and T",
+}  # fmt: skip
 _MONTHS = {
     "Jan": "January", "Feb": "February", "Mar": "March", "Apr": "April", "Aug": "August", "Sept": "September",
     "Sep": "September", "Oct": "October", "Nov": "November", "Dec": "December",
 }  # fmt: skip
 _NUMBER_AHEAD = (
-    r"(?=\s?(?:\d|[IVXLC]+\b|minus\b|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|"
+    r"(?=\s?\(?(?:\d|[IVXLC]+\b|minus\b|(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|"
     r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty)\b))"
 )
 _ends = r"(?P<end>(?=\s*[\"')]*(?:$|\s+(?-i:[A-Z])|\s+[\"'(])))?"
 _names = "|".join(sorted((re.escape(name) for name in _ALWAYS), key=len, reverse=True))
 _ALWAYS_PATTERN = re.compile(rf"(?<![\w.])(?P<name>{_names}){_ends}", re.IGNORECASE)
 _NUMBERED_PATTERN = re.compile(rf"(?<![\w.])({'|'.join(_BEFORE_NUMBER)})\.{_NUMBER_AHEAD}", re.IGNORECASE)
+_SPELT_PATTERN = re.compile(
+    rf"(?<![\w.&-])(?:{'|'.join(sorted(map(re.escape, _SPELT), key=len, reverse=True))})(?![a-z&-])(?!\.\w)"
+)
 _MONTH_PATTERN = re.compile(rf"(?<![\w.])({'|'.join(_MONTHS)})\.(?=\s?\d)|(?<=\d )({'|'.join(_MONTHS)})\.(?=\s|,|$)")
 _LOWER = {name.lower(): words for name, words in _ALWAYS.items()}
 # These stand before a name, so a capital behind them starts no sentence.
@@ -50,6 +60,7 @@ def speak_abbreviations(text: str) -> str:
     text = re.sub(r"\bvs\b(?!\.)", "versus", text)
     text = re.sub(r"\bw/o\b", "without", text)
     text = re.sub(r"\bw/(?=\s?[A-Za-z])", "with ", text)
+    text = _SPELT_PATTERN.sub(lambda match: _SPELT[match.group()], text)
     return _ALWAYS_PATTERN.sub(_always, text)
 
 

@@ -8,6 +8,9 @@ import unicodedata
 from collections.abc import Callable
 
 from ttsd.data.abbreviations import speak_abbreviations
+from ttsd.data.addresses import speak_addresses
+from ttsd.data.chemistry import speak_formulas
+from ttsd.data.code_words import speak_code
 from ttsd.data.corpus import clean_text
 from ttsd.data.numbers import (
     NUMBER,
@@ -21,19 +24,8 @@ from ttsd.data.numbers import (
     speak_ordinal,
     speak_year,
 )
+from ttsd.data.signs import GREEK_LETTERS, SYMBOLS
 from ttsd.data.units import UNIT, speak_unit
-
-GREEK_LETTERS = {
-    letter: name
-    for name, letters in {
-        "alpha": "αΑ", "beta": "βΒ", "gamma": "γΓ", "delta": "δΔ", "epsilon": "εΕϵ", "zeta": "ζΖ", "eta": "ηΗ",
-        "theta": "θΘϑ", "iota": "ιΙ", "kappa": "κΚ", "lambda": "λΛ", "mu": "μΜµ", "nu": "νΝ", "xi": "ξΞ",
-        "omicron": "οΟ", "pi": "πΠ", "rho": "ρΡ", "sigma": "σςΣ", "tau": "τΤ", "upsilon": "υΥ", "phi": "φϕΦ",
-        "chi": "χΧ", "psi": "ψΨ", "omega": "ωΩ",
-    }.items()
-    for letter in letters
-}  # fmt: skip
-"""English name of every Greek letter without accents."""
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -53,15 +45,6 @@ _NUMBERED = (
     "Chapter|Part|Volume|Act|Scene|Book|Section|Figure|Table|Type|Phase|Stage|Class|Grade|Article|Appendix|Level|War|Apollo|"
     "Unit|Lesson|Canto|Symphony|Factor|Mark|Bowl"
 )
-_SYMBOLS = {
-    "&": "and", "+": "plus", "=": "equals", "×": "times", "⋅": "times", "·": "times", "÷": "divided by",
-    "±": "plus or minus",
-    "≈": "is approximately", "≠": "is not equal to", "≤": "is less than or equal to",
-    "≥": "is greater than or equal to",
-    "<": "is less than", ">": "is greater than", "→": "to", "⇒": "to", "%": "percent", "‰": "per mille", "°": "degrees",
-    "@": "at", "#": "number", "§": "section", "~": "about", "$": "dollars", "€": "euros", "£": "pounds", "¥": "yen",
-    "∞": "infinity", "√": "the square root of", "−": "minus", "/": "slash",
-}  # fmt: skip
 _SILENT = re.compile(r"[*_\\^|\[\]{}`©®™•◦▪\u200b-\u200f\u2060\ufeff]+")
 _MOST_PASSES = 8
 
@@ -75,6 +58,7 @@ def normalize_text(text: str) -> str:
     text = _unify_characters(text)
     for _ in range(_MOST_PASSES):
         before = text
+        text = speak_code(speak_formulas(speak_addresses(text), speak_number), speak_number)
         text = speak_abbreviations(text)
         for rules in (_LETTER_RULES, _DIGIT_RULES, _SIGN_RULES):
             # Most sentences have no digit, and none is left after the first pass.
@@ -91,7 +75,8 @@ def _unify_characters(text: str) -> str:
     text = clean_text(text).replace("µ", "μ")
     text = re.sub("[‘’‚‛′ʼ]", "'", text)
     text = re.sub("[“”„‟″«»]", '"', text).replace("…", "...")
-    text = re.sub(r"(?<=[\w)])[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda match: "^" + _compatible(match).replace("−", "-"), text)
+    text = re.sub(r"(?<=[A-Za-z)])[₀-₉]+", _compatible, text)
+    text = re.sub(r"(?<=[\w)])[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+", lambda match: "^" + _compatible(match).replace("−", "-"), text)
     return text if text.isascii() else "".join(map(_plain_numeral, text))
 
 
@@ -112,6 +97,8 @@ def _plain_numeral(character: str) -> str:
 def _tidy(text: str) -> str:
     text = _SILENT.sub(" ", text)
     text = re.sub(r"\s*[–—―]+\s*|\s+-+\s+", ", ", text)
+    # "ten -year": the number was set apart from what it belongs to.
+    text = re.sub(r"(?<=[a-z]) -(?=[a-z])", "-", text)
     text = re.sub(r"\(\s*\)", " ", " ".join(text.split()))
     text = re.sub(r"\s+([,;:.?!)])(?=\s|$|[,;:.?!)])", r"\1", text)
     text = re.sub(r",(?:\s*,)+", ",", text)
@@ -138,7 +125,7 @@ def _money(match: re.Match[str]) -> str:
         return _spaced(f"{speak_number(first)} {large} {_plural(unit, False)}")
     whole, point, part = first.partition(".")
     if not point or len(part) != 2 or not small:
-        return _spaced(f"{speak_number(first)} {_plural(unit, first == '1')}")
+        return _spaced(f"{speak_number(first)} {_plural(unit, first == '1' or _is_attribute(match))}")
     spoken = f"{speak_number(whole)} {_plural(unit, whole == '1')}"
     return _spaced(
         spoken if part == "00" else f"{spoken} and {speak_number(str(int(part)))} {_plural(small, part == '01')}"
@@ -179,10 +166,16 @@ def _year_or_number(digits: str) -> str:
     return speak_year(int(digits)) if is_year(digits) else speak_number(digits)
 
 
+def _is_attribute(match: re.Match[str]) -> bool:
+    """Tell "a 60 W lamp", whose unit has no plural, from "60 W": an article before it, a word behind it."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    return re.search(r"\b[Aa]n? $", before) is not None and re.match(r" [a-z]{3,}", after) is not None
+
+
 def _measure(match: re.Match[str]) -> str:
     first, last = match["first"], match["last"]
     amount = f"{speak_number(first)} to {speak_number(last)}" if last else speak_number(first)
-    return _spaced(f"{amount} {speak_unit(match['unit'], is_one=first == '1' and not last)}")
+    return _spaced(f"{amount} {speak_unit(match['unit'], is_one=(first == '1' and not last) or _is_attribute(match))}")
 
 
 def _percent(match: re.Match[str]) -> str:
@@ -196,8 +189,15 @@ def _range(match: re.Match[str]) -> str:
     first, last = match[1], match[2]
     if is_year(first) and (is_year(last) or len(last) == 2):
         return _spaced(f"{speak_year(int(first))} to {_year_or_number(last) if len(last) == 4 else speak_number(last)}")
+    if " " in match.group() and "-" in match.group() and not is_year(first):
+        return _spaced(f"{speak_number(first)} {_between(first, last)} {speak_number(last)}")
     rises = float(last.replace(",", "")) > float(first.replace(",", ""))
     return _spaced(f"{speak_number(first)}{' to ' if rises else ' '}{speak_number(last)}")
+
+
+def _between(first: str, last: str) -> str:
+    # Set apart, a hyphen is a range where the numbers rise and a minus where they fall.
+    return "to" if float(last.replace(",", "")) > float(first.replace(",", "")) else "minus"
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -205,6 +205,14 @@ def _fraction(match: re.Match[str]) -> str:
     if not match["whole"]:
         return _spaced(spoken)
     return _spaced(f"{speak_number(match['whole'])} and {re.sub('^one (?=half|quarter)', 'a ', spoken)}")
+
+
+def _count(match: re.Match[str]) -> str:
+    before = match.string[: match.start()].rstrip().rpartition(" ")[2].lower()
+    # "In 1848 people rose" tells when, "1848 people rose" how many.
+    if before in ("in", "since", "by", "until", "from", "of", "after", "before", "the", "circa", "year"):
+        return match.group()
+    return f"{match.groupdict().get('lead') or ''}{speak_number(match['count'])}"
 
 
 def _power(match: re.Match[str]) -> str:
@@ -233,6 +241,14 @@ def _rule(
     return re.compile(pattern), speak
 
 
+_COUNTED = (
+    "(?:more |other |different |young |new |small |large )?(?:people|men|women|children|soldiers|workers|students|"
+    "members|delegates|words|pages|sentences|clips|species|genes|cells|years|days|hours|minutes|seconds|metres|meters|kilometres|"
+    "kilometers|miles|feet|tonnes|kilograms|grams|litres|calories|volts|watts|hertz|bytes|bits|times|degrees|dollars|"
+    "euros|pounds|points|steps|rows|items|files|ships|houses|islands|stars|parts|percent)"
+)
+_QUANTITY = "about|some|over|nearly|almost|roughly|approximately|only|than|least|most|with|has|have|had|all"
+_NO_PLURAL = "was|has|this|thus|its|does|goes|as|is|perhaps|always|across|less|unless|towards"
 _DASH = r"\s?[-–—]\s?"
 _START = r"(?<![\d.,:/-])"
 _FROM_TO = rf"(?P<first>{NUMBER})(?:{_DASH}(?P<last>{NUMBER}))?"
@@ -245,6 +261,8 @@ _LETTER_RULES = (
     _rule(rf"\b({ROMAN}) (?=[Cc]entury)", lambda match: f"{speak_ordinal(roman_value(match[1]))} "),
 )
 _DIGIT_RULES = (
+    _rule(r"(?<![\w.,)$€£¥^-])[-−](?=\d)", lambda _: " minus "),
+    _rule(r"(?<=\d)\s?%(?=\s?[-–]\s?\d[\d.,]*\s?%)", lambda _: ""),
     _rule(
         rf"(?P<sign>[$€£¥])\s?(?P<first>{NUMBER})(?:{_DASH}[$€£¥]?(?P<last>{NUMBER}))?(?: (?P<large>{_LARGE})\b)?",
         _money,
@@ -275,7 +293,8 @@ _DIGIT_RULES = (
     _rule(r"\^\{?(-?\d+)\}?", _power),
     _rule(rf"{_START}(?:(?P<whole>\d+) )?(?P<above>\d{{1,3}})/(?P<below>\d{{1,3}})(?![\d/.]\d|\d)", _fraction),
     _rule(rf"{_START}({NUMBER}){_DASH}({NUMBER})(?![\d-])", _range),
-    _rule(r"(?<![\w.,)])[-−](?=\d)", lambda _: " minus "),
+    _rule(rf"{_START}(?P<count>1[1-9]\d\d|20\d\d)(?= {_COUNTED}\b)", _count),
+    _rule(rf"(?P<lead>\b(?:{_QUANTITY}) )(?P<count>1[1-9]\d\d|20\d\d)(?= (?!{_NO_PLURAL})[a-z]{{3,}}s\b)", _count),
     _rule(r"(?<=\b[Ii]n )(10\d\d)\b(?![,.]\d)", lambda match: speak_year(int(match[1]))),
     _rule(r"(?<![\w.,])(1[1-9]\d\d|20\d\d)(?![\w]|[.,]\d)", lambda match: speak_year(int(match[1]))),
     _rule(r"(?<=\d)\.(?=\d+\.\d)", lambda _: " point "),
@@ -288,5 +307,5 @@ _SIGN_RULES = (
     _rule(r"(?<=\b[CF])#", lambda _: " sharp"),
     _rule(r"-+>|=+>", lambda _: " to "),
     _rule(r"(?<=[Aa]nd)/(?=or\b)", lambda _: " "),
-    _rule("[" + "".join(map(re.escape, _SYMBOLS)) + "]", lambda match: _spaced(_SYMBOLS[match.group()])),
+    _rule("[" + "".join(map(re.escape, SYMBOLS)) + "]", lambda match: _spaced(SYMBOLS[match.group()])),
 )

@@ -19,6 +19,7 @@ _UNITS: dict[str, tuple[str, ...]] = {
     "B": ("byte",), "KB": ("kilobyte",), "kB": ("kilobyte",), "MB": ("megabyte",), "GB": ("gigabyte",),
     "TB": ("terabyte",),
     "ft": ("foot", "feet"), "lb": ("pound",), "lbs": ("pound",), "oz": ("ounce",), "mi": ("mile",), "yd": ("yard",),
+    "ppm": ("part per million", "parts per million"), "ppb": ("part per billion", "parts per billion"),
     "mph": ("mile per hour", "miles per hour"), "rpm": ("revolution per minute", "revolutions per minute"),
     "°C": ("degree Celsius", "degrees Celsius"), "°F": ("degree Fahrenheit", "degrees Fahrenheit"), "°": ("degree",),
 }  # fmt: skip

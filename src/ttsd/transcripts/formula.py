@@ -7,7 +7,7 @@ fractions whose extent a listener could not hear, such as \frac{a+b}{c}.
 
 import re
 
-from ttsd.data.text import GREEK_LETTERS
+from ttsd.data.signs import GREEK_LETTERS
 
 _SIGNS = {
     "+": "plus", "-": "minus", "−": "minus", "=": "equals", "<": "is less than", ">": "is greater than", "/": "over",
