@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: docs/cli.md, docs/config.md and configs/default.yaml.
+"""Write the pages that are made from the code: docs/cli.md, docs/config.md, configs/default.yaml, and a table.
 
 Run by `make docs`; tests/test_docs.py fails where a page on disk differs from what this script makes.
 """
@@ -33,7 +33,23 @@ def pages() -> dict[Path, str]:
         Path("docs/cli.md"): cli_page(),
         Path("docs/config.md"): config_page(),
         Path("configs/default.yaml"): default_yaml(),
+        Path("docs/curation.md"): curation_page(),
     }
+
+
+def curation_page() -> str:
+    """Return docs/curation.md with its table of how text is spoken: one case of each kind, as the tests have them."""
+    lines = (ROOT / "tests/data/spoken.tsv").read_text(encoding="utf-8").splitlines()
+    firsts: dict[str, list[str]] = {}
+    for line in lines:
+        if not line.startswith("#"):
+            firsts.setdefault(line.partition("\t")[0], line.replace("|", "\\|").split("\t"))
+    table = "\n".join(
+        ["| kind | written | spoken |", "|---|---|---|", *(f"| {' | '.join(f)} |" for f in firsts.values())]
+    )
+    page = (ROOT / "docs/curation.md").read_text(encoding="utf-8")
+    before, _, rest = page.partition("<!-- spoken -->\n")
+    return f"{before}<!-- spoken -->\n{table}\n<!-- /spoken -->{rest.partition('<!-- /spoken -->')[2]}"
 
 
 def cli_page() -> str:
