@@ -29,6 +29,16 @@ PACKAGED_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936
 Operation = Literal["equal", "substitute", "delete", "insert"]
 
 
+@dataclass(frozen=True)
+class HeardWord:
+    """A word as the recogniser wrote it down, and about when it was said."""
+
+    text: str
+    start_s: float
+    """In seconds from the start of the waveform; wrong by up to a few hundred milliseconds."""
+    end_s: float
+
+
 class Recognizer:
     """A speech recogniser: Whisper by CTranslate2, on one thread of the CPU.
 
@@ -68,8 +78,58 @@ class Recognizer:
         Raises:
             ConfigError: The model does not know the language.
         """
+        segments = self._listen(wav, sample_rate, word_timestamps=False)
+        return " ".join(" ".join(segment.text for segment in segments).split())
+
+    def transcribe_words(self, wav: NDArray[np.float32], sample_rate: int) -> list[HeardWord]:
+        """Write down what is said in a stretch of speech, with the time of every word.
+
+        Args:
+            wav: Waveform, float32 [n_samples] in [-1, 1], of at most 30 s.
+            sample_rate: In Hz; resampled to 16 kHz where it differs.
+
+        Raises:
+            ConfigError: The model does not know the language.
+        """
+        return [
+            HeardWord(word.word.strip(), float(word.start), float(word.end))
+            for segment in self._listen(wav, sample_rate, word_timestamps=True)
+            for word in segment.words or ()
+        ]
+
+    def score_texts(self, wav: NDArray[np.float32], sample_rate: int, texts: Sequence[str]) -> list[float]:
+        """Return how likely the recogniser finds each of some texts to be what is said in a clip.
+
+        Args:
+            wav: Waveform, float32 [n_samples] in [-1, 1], of at most 30 s.
+            sample_rate: In Hz; resampled to 16 kHz where it differs.
+            texts: Written alike, so that only their words tell them apart.
+
+        Returns:
+            Natural logarithm of the probability of each text, token by token; at most 0.
+        """
+        tokenizers = require("evaluate", "faster_whisper.tokenizer")
+        tokenizer = tokenizers.Tokenizer(
+            self._model.hf_tokenizer,
+            self._model.model.is_multilingual,
+            task="transcribe",
+            language=self._config.language if self._model.model.is_multilingual else None,
+        )
+        pcm = np.ascontiguousarray(resample(wav, sample_rate, ASR_SAMPLE_RATE), dtype=np.float32)
+        features = self._model.feature_extractor(pcm)
+        padded = require("evaluate", "faster_whisper.audio").pad_or_trim(features)
+        encoded = self._model.encode(padded)
+        scores: list[float] = []
+        for text in texts:
+            tokens = tokenizer.encode(f" {text}")
+            (result,) = self._model.model.align(encoded, tokenizer.sot_sequence, [tokens], features.shape[-1])
+            probabilities = np.maximum(np.array(result.text_token_probs, dtype=np.float64), 1e-12)
+            scores.append(float(np.log(probabilities).sum()))
+        return scores
+
+    def _listen(self, wav: NDArray[np.float32], sample_rate: int, *, word_timestamps: bool) -> list[Any]:
         if wav.size == 0:
-            return ""
+            return []
         try:
             segments, _ = self._model.transcribe(
                 np.ascontiguousarray(resample(wav, sample_rate, ASR_SAMPLE_RATE), dtype=np.float32),
@@ -78,9 +138,10 @@ class Recognizer:
                 temperature=0.0,
                 condition_on_previous_text=False,
                 without_timestamps=True,
+                word_timestamps=word_timestamps,
                 vad_filter=False,
             )
-            return " ".join(" ".join(segment.text for segment in segments).split())
+            return list(segments)
         except ValueError as error:
             if "language" not in str(error):
                 raise
