@@ -18,7 +18,7 @@ from ttsd.utils.files import atomic_path
 PAUSE_S = (0.25, 1.1)
 LEAD_S = (0.3, 1.5)
 NOISE_DB = -66.0
-SOUND_DB = -45.0
+SOUND_DB = -40.0
 """Relative to a sentence's loudest frame: where its sound begins and ends."""
 FRAME_S = 0.005
 

@@ -7,7 +7,7 @@ samples), no conditioning on earlier text, no timestamps, no voice activity dete
 import functools
 import importlib.metadata
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,9 @@ from ttsd.utils.files import sha256_file
 
 ASR_SAMPLE_RATE = 16000
 """Sample rate that Whisper hears, in Hz."""
+CONTEXT_TOKENS = 150
+"""Most tokens of context that `score_texts` shows; Whisper takes up to 223."""
+LEAST_PROBABILITY = 1e-12
 PACKAGED_MODEL = "tiny.en"
 PACKAGED_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
@@ -97,35 +100,44 @@ class Recognizer:
             for word in segment.words or ()
         ]
 
-    def score_texts(self, wav: NDArray[np.float32], sample_rate: int, texts: Sequence[str]) -> list[float]:
-        """Return how likely the recogniser finds each of some texts to be what is said in a clip.
+    def score_texts(
+        self, wav: NDArray[np.float32], sample_rate: int, context: str = ""
+    ) -> Callable[[Sequence[str]], list[float]]:
+        """Return a function that tells how likely the recogniser finds each of some texts to be what a clip says.
+
+        The clip is encoded once. Texts are to be written alike, so that only their words tell them apart.
 
         Args:
             wav: Waveform, float32 [n_samples] in [-1, 1], of at most 30 s.
             sample_rate: In Hz; resampled to 16 kHz where it differs.
-            texts: Written alike, so that only their words tell them apart.
+            context: Text that surrounds the clip; its last `CONTEXT_TOKENS` tokens are shown to the recogniser.
 
         Returns:
-            Natural logarithm of the probability of each text, token by token; at most 0.
+            A function from texts to the natural logarithms of their probabilities, each at most 0.
         """
         tokenizers = require("evaluate", "faster_whisper.tokenizer")
+        is_multilingual = self._model.model.is_multilingual
+        language = self._config.language if is_multilingual else None
         tokenizer = tokenizers.Tokenizer(
-            self._model.hf_tokenizer,
-            self._model.model.is_multilingual,
-            task="transcribe",
-            language=self._config.language if self._model.model.is_multilingual else None,
+            self._model.hf_tokenizer, is_multilingual, task="transcribe", language=language
         )
         pcm = np.ascontiguousarray(resample(wav, sample_rate, ASR_SAMPLE_RATE), dtype=np.float32)
         features = self._model.feature_extractor(pcm)
-        padded = require("evaluate", "faster_whisper.audio").pad_or_trim(features)
-        encoded = self._model.encode(padded)
-        scores: list[float] = []
-        for text in texts:
-            tokens = tokenizer.encode(f" {text}")
-            (result,) = self._model.model.align(encoded, tokenizer.sot_sequence, [tokens], features.shape[-1])
-            probabilities = np.maximum(np.array(result.text_token_probs, dtype=np.float64), 1e-12)
-            scores.append(float(np.log(probabilities).sum()))
-        return scores
+        encoded = self._model.encode(require("evaluate", "faster_whisper.audio").pad_or_trim(features))
+        start = list(tokenizer.sot_sequence)
+        if context:
+            start = [tokenizer.sot_prev, *tokenizer.encode(f" {context}")[-CONTEXT_TOKENS:], *start]
+
+        def score(texts: Sequence[str]) -> list[float]:
+            scores: list[float] = []
+            for text in texts:
+                tokens = tokenizer.encode(f" {text}")
+                (result,) = self._model.model.align(encoded, start, [tokens], features.shape[-1])
+                probabilities = np.maximum(np.array(result.text_token_probs, dtype=np.float64), LEAST_PROBABILITY)
+                scores.append(float(np.log(probabilities).sum()))
+            return scores
+
+        return score
 
     def _listen(self, wav: NDArray[np.float32], sample_rate: int, *, word_timestamps: bool) -> list[Any]:
         if wav.size == 0:
