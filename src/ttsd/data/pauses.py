@@ -103,7 +103,7 @@ def find_runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 def plan_windows(
     pauses: Pauses, max_window_s: float, start_s: float = 0.0, end_s: float | None = None
 ) -> list[tuple[float, float]]:
-    """Cut a recording at its pauses into windows that a recogniser hears in one piece; silence between them is left out.
+    """Cut a recording at its pauses into windows that a recogniser hears in one piece; silence between is left out.
 
     Args:
         pauses: Of the recording.

@@ -1,4 +1,4 @@
-"""Words as they are compared: what is written and what is heard, brought into one form, and how alike two words sound."""
+"""Words as they are compared: written and heard ones in one form, and how alike two of them sound."""
 
 import difflib
 import functools
@@ -90,8 +90,8 @@ _NUMBER_WORDS = frozenset(
 _NEGATIONS = frozenset(["no", "not", "never", "none", "nor", "nothing", "neither", "without", "cannot"])
 # As an English speaker hears letters: the digraphs first.
 _SOUNDS = (
-    ("tion", "shn"), ("sion", "shn"), ("ough", "o"), ("igh", "i"), ("ph", "f"), ("ck", "k"), ("sch", "sk"), ("tch", "ch"),
-    ("kn", "n"), ("wr", "r"), ("wh", "w"), ("gh", "g"), ("qu", "kw"), ("x", "ks"), ("sc", "s"), ("ce", "se"),
+    ("tion", "shn"), ("sion", "shn"), ("ough", "o"), ("igh", "i"), ("ph", "f"), ("ck", "k"), ("sch", "sk"),
+    ("tch", "ch"), ("kn", "n"), ("wr", "r"), ("wh", "w"), ("gh", "g"), ("qu", "kw"), ("x", "ks"), ("sc", "s"), ("ce", "se"),
     ("ci", "si"), ("cy", "si"), ("c", "k"), ("z", "s"), ("y", "i"), ("khl", "kl"), ("khr", "kr"),
 )  # fmt: skip
 _VOWELS = re.compile("[aeiou]+")
