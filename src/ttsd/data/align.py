@@ -139,7 +139,7 @@ class _Path:
 
     def _finished(self, words: NDArray[np.float64], foreign: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the cost of being behind each sentence, [m + 1]; place 0 is before the first."""
-        finished = foreign.copy()
+        finished: NDArray[np.float64] = foreign.copy()
         finished[1:] = np.minimum(finished[1:], np.minimum.reduceat(words + self._leave, self.first))
         return finished
 
@@ -148,14 +148,15 @@ class _Path:
         skip, back = finished - _SKIP_EACH * self._order, finished + _BACK_EACH * self._order
         before = np.minimum.accumulate(skip)[:-1] + _SKIP_EACH * self._order[:-1] + _SKIP
         after = np.minimum.accumulate(back[::-1])[::-1][1:] - _BACK_EACH * self._order[:-1] + _BACK
-        return np.minimum(finished[:-1], np.minimum(before, after))
+        entries: NDArray[np.float64] = np.minimum(finished[:-1], np.minimum(before, after))
+        return entries
 
     def _inside(self, words: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the cost of going on inside a sentence to each word, with the words between missing, [n]."""
         # An offset that falls from sentence to sentence keeps the running minimum from leaking into the next one.
         offset = self.sentence_of * _FAR
         costs = np.concatenate([[_INF], np.minimum.accumulate(words - self._total[1:] - offset)[:-1]])
-        result = costs + offset + self._total[:-1]
+        result: NDArray[np.float64] = costs + offset + self._total[:-1]
         result[self.first] = _INF
         result[result > _FAR / 2] = _INF
         return result

@@ -20,6 +20,8 @@ class Difference:
     """First word of the run in the sentence."""
     written: tuple[str, ...]
     heard: tuple[str, ...]
+    place: int
+    """First word of the run among those heard."""
 
     @property
     def distance(self) -> float:
@@ -71,7 +73,7 @@ def find_differences(written: Sequence[str], heard: Sequence[str]) -> list[Diffe
         ):
             continue
         kind: Kind = "missing" if not other else "extra" if not one else "wrong"
-        differences.append(Difference(kind, start, one, other))
+        differences.append(Difference(kind, start, one, other, first))
     return differences
 
 

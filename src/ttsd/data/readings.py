@@ -35,7 +35,7 @@ class Candidate:
     """Silence before it."""
     after_s: float
     """Silence behind it."""
-    heard: tuple[str, ...]
+    heard: tuple[TimedWord, ...]
     reason: str | None
     """Why it cannot be used, whatever it says; none where it can."""
     value: str
@@ -60,6 +60,7 @@ def read_recording(
     *,
     min_pause_s: float,
     max_duration_s: float,
+    ends_whole: bool = True,
 ) -> Reading:
     """Find the takes of every sentence, their boundaries and their doubts.
 
@@ -69,10 +70,32 @@ def read_recording(
         pauses: Of the recording.
         min_pause_s: Shortest pause to cut in, in seconds.
         max_duration_s: Longest take, in seconds.
+        ends_whole: The recording is not cut off at its end.
     """
     real = [word for word in heard if _sounds(word, pauses)]
     takes = align_sentences(sentences, real)
-    candidates = [_judge(take, sentences[take.sentence], real, pauses, min_pause_s, max_duration_s) for take in takes]
+    # Recognisers fill silence with phrases of their own.
+    made_up = {
+        place
+        for first, last in _between(takes, len(real))
+        if sum(len(word.text) for word in real[first:last])
+        > MAX_CHARS_PER_S * pauses.sounding_s(real[first].start_s, real[last - 1].end_s)
+        for place in range(first, last)
+    }
+    if made_up:
+        real = [word for place, word in enumerate(real) if place not in made_up]
+        takes = align_sentences(sentences, real)
+    candidates = [
+        _judge(
+            take,
+            sentences[take.sentence],
+            real,
+            pauses,
+            find_boundaries(take, real, pauses, min_pause_s, ends_whole),
+            max_duration_s,
+        )
+        for take in takes
+    ]
     return Reading(tuple(candidates), tuple(_find_stretches(takes, candidates, real, pauses)))
 
 
@@ -80,29 +103,36 @@ def _sounds(word: TimedWord, pauses: Pauses) -> bool:
     return pauses.sounding_s(word.start_s - _AROUND_WORD_S, word.end_s + _AROUND_WORD_S) >= _SOUND_OF_WORD_S
 
 
+def _between(takes: Sequence[Take], n_heard: int) -> list[tuple[int, int]]:
+    """Return the runs of heard words that are in no take: the first word and the one behind the last."""
+    edges = [0, *(place for take in takes for place in (take.first, take.last)), n_heard]
+    return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
+
+
 def _judge(
     take: Take,
     written: Sequence[str],
     heard: Sequence[TimedWord],
     pauses: Pauses,
-    min_pause_s: float,
+    found: Boundaries | str,
     max_duration_s: float,
 ) -> Candidate:
-    words = tuple(word.text for word in heard[take.first : take.last])
-    found = find_boundaries(take, heard, pauses, min_pause_s)
+    words = tuple(heard[take.first : take.last])
+    texts = [word.text for word in words]
     n_covered = len({place for place in take.places if place is not None})
     if n_covered < LEAST_COVERED * len(written):
-        told = f"{n_covered} of {len(written)} words were heard: `{' '.join(words)}`"
-        return _reject(take, words, heard, found, "partly_spoken", told)
+        told = f"{n_covered} of {len(written)} words were heard: `{' '.join(texts)}`"
+        return _reject(take, words, found, "partly_spoken", told)
     if isinstance(found, str):
-        return _reject(take, words, heard, found, "no_pause", found)
+        return _reject(take, words, found, "no_pause", found)
     duration_s = found.end_s - found.start_s
     if duration_s > max_duration_s:
-        return _reject(take, words, heard, found, "too_long", f"{duration_s:.1f} s")
+        return _reject(take, words, found, "too_long", f"{duration_s:.1f} s")
     n_chars = sum(map(len, written))
     in_doubt = (
-        bool(find_differences(written, words))
+        bool(find_differences(written, texts))
         or found.unheard_s > MAX_UNHEARD_S
+        or found.is_astray
         or n_chars > MAX_CHARS_PER_S * pauses.sounding_s(found.start_s, found.end_s)
     )
     return Candidate(
@@ -110,11 +140,9 @@ def _judge(
     )
 
 
-def _reject(
-    take: Take, words: tuple[str, ...], heard: Sequence[TimedWord], found: Boundaries | str, reason: str, value: str
-) -> Candidate:
+def _reject(take: Take, words: tuple[TimedWord, ...], found: Boundaries | str, reason: str, value: str) -> Candidate:
     if isinstance(found, str):
-        start_s, end_s = heard[take.first].start_s, heard[take.last - 1].end_s
+        start_s, end_s = words[0].start_s, words[-1].end_s
     else:
         start_s, end_s = found.start_s, found.end_s
     return Candidate(take.sentence, start_s, end_s, 0.0, 0.0, words, reason, value, False)
@@ -125,12 +153,9 @@ def _find_stretches(
 ) -> list[tuple[float, float, str]]:
     """Return what was said between the takes, and what sounds without a word, in order."""
     found: list[tuple[float, float, str]] = []
-    place = 0
-    for start, end in [*((take.first, take.last) for take in takes), (len(heard), len(heard))]:
-        if start > place:
-            words = heard[place:start]
-            found.append((words[0].start_s, words[-1].end_s, " ".join(word.text for word in words)))
-        place = end
+    for start, end in _between(takes, len(heard)):
+        words = heard[start:end]
+        found.append((words[0].start_s, words[-1].end_s, " ".join(word.text for word in words)))
     free = pauses.sounding.copy()
     for start_s, end_s in [*((c.start_s, c.end_s) for c in candidates), *((s, e) for s, e, _ in found)]:
         free[max(round(start_s * 1000 / FRAME_MS), 0) : round(end_s * 1000 / FRAME_MS)] = False

@@ -4,7 +4,7 @@ import difflib
 import functools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,8 +91,8 @@ _NEGATIONS = frozenset(["no", "not", "never", "none", "nor", "nothing", "neither
 # As an English speaker hears letters: the digraphs first.
 _SOUNDS = (
     ("tion", "shn"), ("sion", "shn"), ("ough", "o"), ("igh", "i"), ("ph", "f"), ("ck", "k"), ("sch", "sk"),
-    ("tch", "ch"), ("kn", "n"), ("wr", "r"), ("wh", "w"), ("gh", "g"), ("qu", "kw"), ("x", "ks"), ("sc", "s"), ("ce", "se"),
-    ("ci", "si"), ("cy", "si"), ("c", "k"), ("z", "s"), ("y", "i"), ("khl", "kl"), ("khr", "kr"),
+    ("tch", "ch"), ("kn", "n"), ("wr", "r"), ("wh", "w"), ("gh", "g"), ("qu", "kw"), ("x", "ks"), ("sc", "s"),
+    ("ce", "se"), ("ci", "si"), ("cy", "si"), ("c", "k"), ("z", "s"), ("y", "i"), ("khl", "kl"), ("khr", "kr"),
 )  # fmt: skip
 _VOWELS = re.compile("[aeiou]+")
 _DOUBLED = re.compile(r"(.)\1+")
@@ -105,6 +105,8 @@ class TimedWord:
     text: str
     start_s: float
     end_s: float
+    surface: str = ""
+    """As it was written, with capitals and punctuation; empty where the word before it holds it too, as in `1,024`."""
 
     @property
     def middle_s(self) -> float:
@@ -138,7 +140,7 @@ def normalize_heard(words: Sequence[TimedWord], language: str) -> list[TimedWord
     """
     plain: list[TimedWord] = []
     for word in words:
-        plain += _share(_plain_words(word.text), word.start_s, word.end_s)
+        plain += _share(_plain_words(word.text), word.start_s, word.end_s, word.text)
     spoken = split_words(" ".join(word.text for word in words), language)
     matcher = difflib.SequenceMatcher(None, [word.text for word in plain], spoken, autojunk=False)
     timed: list[TimedWord] = []
@@ -149,13 +151,24 @@ def normalize_heard(words: Sequence[TimedWord], language: str) -> list[TimedWord
             # An insertion has no time of its own: it lies between its neighbours.
             begin_s = plain[first].start_s if first < last else timed[-1].end_s if timed else words[0].start_s
             end_s = plain[last - 1].end_s if first < last else begin_s
-            timed += _share(spoken[start:end], begin_s, end_s)
+            surface = join_surfaces(plain[first:last])
+            timed += _share(spoken[start:end], begin_s, end_s, surface)
     return timed
 
 
-def _share(texts: Sequence[str], start_s: float, end_s: float) -> list[TimedWord]:
+def write_words(text: str, language: str) -> list[TimedWord]:
+    """Return a text's words as `split_words` does, each with its surface; their times mean nothing."""
+    return normalize_heard([TimedWord(part, 0.0, 0.0) for part in text.split()], language)
+
+
+def join_surfaces(words: Iterable[TimedWord]) -> str:
+    """Return words as they were written."""
+    return " ".join(word.surface for word in words if word.surface)
+
+
+def _share(texts: Sequence[str], start_s: float, end_s: float, surface: str) -> list[TimedWord]:
     edges = np.linspace(start_s, end_s, len(texts) + 1)
-    return [TimedWord(text, float(edges[i]), float(edges[i + 1])) for i, text in enumerate(texts)]
+    return [TimedWord(text, float(edges[i]), float(edges[i + 1]), "" if i else surface) for i, text in enumerate(texts)]
 
 
 def is_decisive(word: str) -> bool:

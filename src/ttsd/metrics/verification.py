@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsd.data.differences import Difference, find_differences
-from ttsd.data.wording import TimedWord, is_number, normalize_heard
+from ttsd.data.wording import TimedWord, is_number, join_surfaces, normalize_heard
 from ttsd.metrics.intelligibility import Recognizer
 
 MAX_CLIP_S = 29.5
@@ -54,8 +54,8 @@ def verify_clip(
     recognizer: Recognizer,
     wav: NDArray[np.float32],
     sample_rate: int,
-    written: Sequence[str],
-    heard: Sequence[str],
+    written: Sequence[TimedWord],
+    heard: Sequence[TimedWord],
     context: str,
     language: str,
 ) -> Verdict:
@@ -65,36 +65,60 @@ def verify_clip(
         recognizer: Who listens.
         wav: The clip, float32 [n_samples], of at most `MAX_CLIP_S`.
         sample_rate: In Hz.
-        written: The words of the sentence, as `split_words` gives them.
-        heard: What was heard of it in its surroundings, in the same form.
+        written: The words of the sentence, as `write_words` gives them.
+        heard: What was heard of it in its surroundings, as `normalize_heard` gives it.
         context: Sentences around it, without itself: the recogniser is told what it is all about.
         language: Code of the language.
     """
-    words = recognizer.transcribe_words(wav, sample_rate)
-    again = [word.text for word in normalize_heard([TimedWord(w.text, w.start_s, w.end_s) for w in words], language)]
-    hearings = [list(heard), again] if again else [list(heard)]
-    score = recognizer.score_texts(wav, sample_rate, context)
-    sentence = " ".join(written)
-    (own, *others) = score([sentence, *(" ".join(hearing) for hearing in hearings)])
-    likeliest = hearings[int(np.argmax(others))]
-    told = " ".join(likeliest)
-    differences = find_differences(written, likeliest)
-    replaced = [_replace(written, difference) for difference in differences]
-    losses = [other - own for other in score(replaced)] if replaced else []
-    for difference, loss in zip(differences, losses, strict=True):
-        limit = _DECISIVE_LIMIT if difference.is_decisive else _LIMITS[difference.kind]
-        if difference.kind == "wrong" and loss > 0 and difference.distance > _MOST_DIFFERENT:
-            limit = min(limit, _LIMITS["missing"])
-        if loss > limit:
+    told, losses = measure_losses(recognizer, wav, sample_rate, written, heard, context, language)
+    for difference, loss in losses:
+        if loss > _limit(difference, loss):
             return Verdict(*judge_difference(difference), told)
-    if sum(loss for loss in losses if loss > 0) > _TOTAL_LIMIT:
+    if sum(loss for _, loss in losses if loss > 0) > _TOTAL_LIMIT:
         return Verdict("wrong_words", f"`{told}` was heard", told)
     return Verdict(None, "", told)
 
 
-def _replace(written: Sequence[str], difference: Difference) -> str:
-    end = difference.start + len(difference.written)
-    return " ".join([*written[: difference.start], *difference.heard, *written[end:]])
+def _limit(difference: Difference, loss: float) -> float:
+    limit = _DECISIVE_LIMIT if difference.is_decisive else _LIMITS[difference.kind]
+    if difference.kind == "wrong" and loss > 0 and difference.distance > _MOST_DIFFERENT:
+        return min(limit, _LIMITS["missing"])
+    return limit
+
+
+def measure_losses(
+    recognizer: Recognizer,
+    wav: NDArray[np.float32],
+    sample_rate: int,
+    written: Sequence[TimedWord],
+    heard: Sequence[TimedWord],
+    context: str,
+    language: str,
+) -> tuple[str, list[tuple[Difference, float]]]:
+    """Hear a clip once more, and measure how much likelier the recogniser finds what it heard than what is written.
+
+    Args are those of `verify_clip`.
+
+    Returns:
+        What was heard, the likelier of both times, and for each of its differences the natural logarithm by which the
+        sentence becomes likelier when the heard words take the place of the written ones.
+    """
+    words = recognizer.transcribe_words(wav, sample_rate)
+    again = normalize_heard([TimedWord(word.text, word.start_s, word.end_s) for word in words], language)
+    hearings = [list(heard), again] if again else [list(heard)]
+    score = recognizer.score_texts(wav, sample_rate, context)
+    own, *others = score([join_surfaces(written), *map(join_surfaces, hearings)])
+    likeliest = hearings[int(np.argmax(others))]
+    differences = find_differences([word.text for word in written], [word.text for word in likeliest])
+    replaced = score([_replace(written, likeliest, difference) for difference in differences])
+    told = " ".join(word.text for word in likeliest)
+    return told, [(difference, other - own) for difference, other in zip(differences, replaced, strict=True)]
+
+
+def _replace(written: Sequence[TimedWord], heard: Sequence[TimedWord], difference: Difference) -> str:
+    start, place = difference.start, difference.place
+    words = heard[place : place + len(difference.heard)]
+    return join_surfaces([*written[:start], *words, *written[start + len(difference.written) :]])
 
 
 def _has_number(difference: Difference) -> bool:

@@ -18,7 +18,7 @@ from ttsd.data.finish import finish_corpus
 from ttsd.data.pairing import Pairing, pair_files
 from ttsd.data.pauses import Pauses, find_pauses, measure_power, plan_windows
 from ttsd.data.readings import Candidate, Reading, read_recording
-from ttsd.data.wording import TimedWord, normalize_heard, split_words
+from ttsd.data.wording import TimedWord, normalize_heard, split_words, write_words
 from ttsd.errors import CorpusError, TranscriptError
 from ttsd.metrics.hearing import hear_window
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, Recognizer, identify_recognizer
@@ -86,7 +86,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     )
     usable = [(pair, sound) for pair, sound in zip(pairs, sounds, strict=True) if "reason" not in sound]
     heard = _hear_all(usable, out_dir, config, progress)
-    readings = [_read(pair, heard[pair.id], out_dir, config) for pair, _ in usable]
+    readings = [_read(pair, heard[pair.id], not sound["problem"], out_dir, config) for pair, sound in usable]
     verdicts = _look_again([pair for pair, _ in usable], readings, out_dir, config, progress)
     accounts = {
         pair.text: account_for(
@@ -175,9 +175,12 @@ def _decode(item: tuple[_Pair, Path, Path, Config]) -> dict[str, Any]:
     try:
         info = probe_recording(path)
         chunks = resample_chunks(decode_recording(path, damage), info.sample_rate, ASR_SAMPLE_RATE)
-        with atomic_path(sound) as temporary:
-            with soundfile.SoundFile(temporary, "w", ASR_SAMPLE_RATE, 1, "PCM_16", format="WAV") as file:
-                power = measure_power(_written(chunks, file), ASR_SAMPLE_RATE)
+        with (
+            atomic_path(sound) as temporary,
+            soundfile.SoundFile(temporary, "w", ASR_SAMPLE_RATE, 1, "PCM_16", format="WAV") as file,
+        ):
+            power = measure_power(_written(chunks, file), ASR_SAMPLE_RATE)
+            file.flush()
     except CorpusError as error:
         return {"reason": "unreadable_recording", "value": f"{error}; replace the file"}
     with atomic_path(sound.with_suffix(".npy")) as temporary:
@@ -251,18 +254,23 @@ def _hear(item: tuple[str, float, float, Path, Config]) -> list[tuple[str, float
     return [(word.text, word.start_s, word.end_s) for word in words]
 
 
+def _is_read(line: Line) -> bool:
+    return line.reason in (None, "heading")
+
+
 def _words_of(lines: Sequence[Line], language: str) -> list[list[str]]:
     """Return the words of every sentence that may have been read aloud."""
-    return [[] if line.reason not in (None, "heading") else split_words(line.text, language) for line in lines]
+    return [split_words(line.text, language) if _is_read(line) else [] for line in lines]
 
 
-def _read(pair: _Pair, heard: Sequence[TimedWord], out_dir: Path, config: Config) -> Reading:
+def _read(pair: _Pair, heard: Sequence[TimedWord], ends_whole: bool, out_dir: Path, config: Config) -> Reading:
     return read_recording(
         _words_of(pair.manuscript.lines, config.asr.language),
         heard,
         _pauses_of(out_dir, pair.id, config),
         min_pause_s=config.ingest.min_pause_ms / 1000,
         max_duration_s=config.ingest.max_duration_s,
+        ends_whole=ends_whole,
     )
 
 
@@ -272,14 +280,15 @@ def _look_again(
     """Hear every doubtful take by itself; return reason and value of those that do not say their sentence."""
     items = []
     for number, (pair, reading) in enumerate(zip(pairs, readings, strict=True)):
-        words = _words_of(pair.manuscript.lines, config.asr.language)
+        lines, language = pair.manuscript.lines, config.asr.language
         ids = line_ids(pair.id, pair.manuscript.lines)
         for place, candidate in enumerate(reading.candidates):
             if candidate.in_doubt:
                 near = range(candidate.sentence - _CONTEXT_LINES, candidate.sentence + _CONTEXT_LINES + 1)
-                own = words[candidate.sentence]
-                context = [" ".join(words[i]) for i in near if 0 <= i < len(words) and words[i] != own]
-                work = (pair.id, candidate, own, " ".join(filter(None, context)), out_dir, config)
+                own = lines[candidate.sentence].text
+                context = [lines[i].text for i in near if 0 <= i < len(lines) and _is_read(lines[i])]
+                told = " ".join(text for text in context if text != own)
+                work = (pair.id, candidate, write_words(own, language), told, out_dir, config)
                 items.append((f"{ids[candidate.sentence]}_{place:05d}", (number, place, work)))
     results = _map(_verify, items, "doubts", out_dir, config, progress, initializer=_load, initargs=(config,))
     verdicts: list[dict[int, tuple[str, str]]] = [{} for _ in pairs]
@@ -290,7 +299,7 @@ def _look_again(
 
 
 def _verify(
-    item: tuple[int, int, tuple[str, Candidate, list[str], str, Path, Config]],
+    item: tuple[int, int, tuple[str, Candidate, list[TimedWord], str, Path, Config]],
 ) -> tuple[str | None, str]:
     name, candidate, written, context, out_dir, config = item[2]
     if _recognizer is None:
@@ -312,10 +321,11 @@ def _edges_s(candidate: Candidate, margin_ms: float) -> tuple[float, float]:
 def _cut(item: tuple[Path, int, int, Account, Path, Config]) -> list[tuple[str, float]]:
     """Decode a recording once more, at the corpus's sample rate, and write its clips as they come by."""
     path, own_rate, sample_rate, account, out_dir, config = item
-    edges = sorted(
-        (*(round(time_s * sample_rate) for time_s in _edges_s(candidate, config.ingest.margin_ms)), utterance.id)
-        for utterance, candidate in account.clips
-    )
+    edges: list[tuple[int, int, str]] = []
+    for utterance, candidate in account.clips:
+        start_s, end_s = _edges_s(candidate, config.ingest.margin_ms)
+        edges.append((round(start_s * sample_rate), round(end_s * sample_rate), utterance.id))
+    edges.sort()
     durations: list[tuple[str, float]] = []
     kept: Waveform = np.zeros(0, dtype=np.float32)
     begin = 0
@@ -342,23 +352,24 @@ def _write_clip(
 def _describe(
     pairing: Pairing, pairs: Sequence[_Pair], sounds: Sequence[dict[str, Any]], accounts: dict[str, Account]
 ) -> dict[str, Any]:
-    recordings = []
+    recordings: dict[str, dict[str, Any]] = {}
+    rejected: dict[str, dict[str, int]] = {}
+    unused: dict[str, list[dict[str, Any]]] = {}
     for pair, sound in zip(pairs, sounds, strict=True):
-        account = accounts[pair.text]
-        facts = {key: value for key, value in sound.items() if key not in ("windows", "reason", "value") and value}
-        problem = {"problem": f"{sound['reason']}: {sound['value']}"} if "reason" in sound else {}
-        recordings.append(
-            {
-                "text": printable(pair.text),
-                "audio": printable(pair.audio),
-                "encoding": pair.manuscript.encoding,
-                **facts,
-                **problem,
-                "sentences": len(pair.manuscript.lines),
-                "kept": len(account.clips),
-                "rejected": account.counts,
-                "unused_speech": list(account.stretches),
-            }
-        )
+        account, audio = accounts[pair.text], printable(pair.audio)
+        problem = f"{sound['reason']}: {sound['value']}" if "reason" in sound else sound["problem"]
+        recordings[audio] = {
+            "text": printable(pair.text),
+            "encoding": pair.manuscript.encoding,
+            "duration_s": sound.get("duration_s", 0.0),
+            "sample_rate": sound.get("sample_rate", 0),
+            "n_channels": sound.get("n_channels", 0),
+            "codec": sound.get("codec", ""),
+            "sentences": len(pair.manuscript.lines),
+            "kept": len(account.clips),
+            "problem": problem,
+        }
+        rejected[audio] = account.counts
+        unused[audio] = list(account.stretches)
     unpaired = sorted(map(printable, (*pairing.lone_texts, *pairing.lone_recordings)))
-    return {"recordings": recordings, "unpaired": unpaired}
+    return {"recordings": recordings, "rejected": rejected, "unused_speech": unused, "unpaired": unpaired}

@@ -98,7 +98,7 @@ def account_for(
     for place, name in unused.items():
         candidate = reading.candidates[place]
         times = {"start_s": round(candidate.start_s, 2), "end_s": round(candidate.end_s, 2)}
-        stretches.append(times | {"heard": shorten(" ".join(candidate.heard)), "id": name})
+        stretches.append(times | {"heard": shorten(" ".join(word.text for word in candidate.heard)), "id": name})
     return _closed(clips, rejections, sorted(stretches, key=lambda stretch: (stretch["start_s"], stretch["end_s"])))
 
 
