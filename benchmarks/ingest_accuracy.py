@@ -18,18 +18,18 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.narration import Narration, Narrator, Read
+from tests.narration import Narration, Narrator, Read, sentences_of
 from ttsd.config import Config
 from ttsd.data.corpus import read_corpus, read_rejections
 from ttsd.data.wording import is_number
 from ttsd.stages import ingest
-from ttsd.transcripts.manuscript import read_manuscript
 from ttsd.transcripts.markdown import find_guides
 
 GUIDES = Path(__file__).resolve().parents[1] / "examples" / "study_guides"
 FORMATS = {"pico": "mp3", "joe": "flac"}
-SHARES = {
-    "skip": 0.04, "repeat": 0.04, "restart": 0.03, "add": 0.04, "part": 0.02, "word": 0.03, "drop": 0.02, "insert": 0.02,
+SHARES = {  # Of the sentences.
+    "skip": 0.04, "repeat": 0.04, "restart": 0.03, "add": 0.04, "part": 0.02, "word": 0.03, "drop": 0.02,
+    "insert": 0.02,
 }  # fmt: skip
 NUMBER_SHARE = 0.3
 """Of the sentences with a number, so many are said with another one."""
@@ -146,8 +146,7 @@ def main() -> None:
             (folder / voice).mkdir(parents=True)
             path = folder / voice / "guides.md"
             path.write_text(text, encoding="utf-8")
-            lines = read_manuscript(path, path.name, "en", ("LATIN", "GREEK")).lines
-            sentences = list(dict.fromkeys(line.text for line in lines if not line.reason))
+            sentences = list(dict.fromkeys(sentences_of(path)))
             script = write_script(sentences, np.random.default_rng(seed))
             narration = Narrator(voice, cache).narrate(script.reads, seed)
             soundfile.write(folder / voice / f"Guides_narration.{suffix}", narration.wav, narration.sample_rate)

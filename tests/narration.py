@@ -13,6 +13,7 @@ from ttsd.data.text import normalize_text
 from ttsd.teachers.base import Teacher
 from ttsd.teachers.pico import PicoTeacher
 from ttsd.teachers.piper import PiperTeacher
+from ttsd.transcripts.manuscript import read_manuscript
 from ttsd.utils.files import atomic_path
 
 PAUSE_S = (0.25, 1.1)
@@ -30,6 +31,11 @@ class Read:
     text: str
     sentence: int | None = None
     """Number of the transcript's sentence that it is a whole take of; none where it is something else."""
+
+
+def sentences_of(path: Path) -> list[str]:
+    """Return what is read aloud of a transcript, without its headings."""
+    return [line.text for line in read_manuscript(path, path.name, "en", ("LATIN", "GREEK")).lines if not line.reason]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from ttsd.utils.extras import require
 
 # Scripts that are written without spaces are compared letter by letter.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+# Latin letters alone: elsewhere a mark may make another letter.
+_ACCENT = re.compile(r"(?<=[A-Za-z])[\u0300-\u036f]+")
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ](?=\w)")
 _NUMBER_WORDS = frozenset(
     [
@@ -126,7 +128,8 @@ def split_words(text: str, language: str) -> list[str]:
 
 
 def _plain_words(text: str) -> list[str]:
-    return _WORD.findall(_APOSTROPHE.sub("", unicodedata.normalize("NFKC", text).casefold()))
+    folded = unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", text)))
+    return _WORD.findall(_APOSTROPHE.sub("", folded.casefold()))
 
 
 def normalize_heard(words: Sequence[TimedWord], language: str) -> list[TimedWord]:
@@ -187,11 +190,15 @@ def sound_distance(first: str, second: str) -> float:
     The mean of two Levenshtein distances over the longer length: of the letters as English speaks them, and of their
     consonants with every run of vowels taken for one.
     """
-    levenshtein = require("curate", "rapidfuzz.distance.Levenshtein")
     if first == second:
         return 0.0
     pairs = zip(_sound_keys(first), _sound_keys(second), strict=True)
-    return float(sum(levenshtein.normalized_distance(one, other) for one, other in pairs)) / 2
+    return sum(edit_distance(one, other) for one, other in pairs) / 2
+
+
+def edit_distance(first: str, second: str) -> float:
+    """Return the Levenshtein distance of two texts over the longer length, from 0 to 1."""
+    return float(require("curate", "rapidfuzz.distance.Levenshtein").normalized_distance(first, second))
 
 
 def sound_distances(first: Sequence[str], second: Sequence[str]) -> NDArray[np.float32]:

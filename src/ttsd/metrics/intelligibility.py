@@ -131,7 +131,8 @@ class Recognizer:
         def score(texts: Sequence[str]) -> list[float]:
             scores: list[float] = []
             for text in texts:
-                tokens = tokenizer.encode(f" {text}")
+                # With the end: a text that stops in the middle is not as likely as the whole.
+                tokens = [*tokenizer.encode(f" {text}"), tokenizer.eot]
                 (result,) = self._model.model.align(encoded, start, [tokens], features.shape[-1])
                 probabilities = np.maximum(np.array(result.text_token_probs, dtype=np.float64), LEAST_PROBABILITY)
                 scores.append(float(np.log(probabilities).sum()))

@@ -12,17 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsd.data.differences import Difference, find_differences
-from ttsd.data.wording import TimedWord, is_number, join_surfaces, normalize_heard
+from ttsd.data.phonemes import phonemize
+from ttsd.data.wording import TimedWord, edit_distance, is_number, join_surfaces, normalize_heard
 from ttsd.metrics.intelligibility import Recognizer
 
-MAX_CLIP_S = 29.5
-"""The recogniser hears no more at once."""
-_LIMITS = {"wrong": 4.5, "missing": 2.5, "extra": 2.5}
+_LIMITS = {"wrong": 5.2, "missing": 2.5, "extra": 2.5}
 _DECISIVE_LIMIT = 0.5
 """For another number or a negation, which sound alike and mean something else."""
-_TOTAL_LIMIT = 10.0
-_MOST_DIFFERENT = 0.85
-"""No mishearing is further from the word than this."""
+_DISAGREED_LIMIT = 8.0
+"""For a word that was heard otherwise the other time."""
+_AGREED_EXTRA_LIMIT = -2.0
+"""For words that were heard both times and are not written."""
+_GARBLED_LIMIT = 17.0
+"""For several words that are written otherwise and sound alike: names that the recogniser does not know."""
+_GARBLED_DISTANCE = 0.35
+_GARBLED_LENGTH = 7
+_TOTAL_LIMIT = 18.0
 _PARTLY_SPOKEN = 3
 """So many words in a row are a part of the sentence, and no slip."""
 
@@ -58,6 +63,7 @@ def verify_clip(
     heard: Sequence[TimedWord],
     context: str,
     language: str,
+    voice: str | None,
 ) -> Verdict:
     """Decide whether a clip says what is written.
 
@@ -69,21 +75,45 @@ def verify_clip(
         heard: What was heard of it in its surroundings, as `normalize_heard` gives it.
         context: Sentences around it, without itself: the recogniser is told what it is all about.
         language: Code of the language.
+        voice: espeak-ng voice that tells how names sound; none compares them by their letters alone, more strictly.
     """
     told, losses = measure_losses(recognizer, wav, sample_rate, written, heard, context, language)
-    for difference, loss in losses:
-        if loss > _limit(difference, loss):
-            return Verdict(*judge_difference(difference), told)
-    if sum(loss for _, loss in losses if loss > 0) > _TOTAL_LIMIT:
+    for loss in losses:
+        if loss.nats > _limit(loss, voice):
+            return Verdict(*judge_difference(loss.difference), told)
+    if sum(max(loss.nats, 0.0) for loss in losses) > _TOTAL_LIMIT:
         return Verdict("wrong_words", f"`{told}` was heard", told)
     return Verdict(None, "", told)
 
 
-def _limit(difference: Difference, loss: float) -> float:
-    limit = _DECISIVE_LIMIT if difference.is_decisive else _LIMITS[difference.kind]
-    if difference.kind == "wrong" and loss > 0 and difference.distance > _MOST_DIFFERENT:
-        return min(limit, _LIMITS["missing"])
-    return limit
+@dataclass(frozen=True)
+class Loss:
+    """A difference, and how much likelier the recogniser finds what it heard than what is written."""
+
+    difference: Difference
+    nats: float
+    """Natural logarithm of the ratio."""
+    agreed: bool
+    """It was heard both times."""
+
+
+def _limit(loss: Loss, voice: str | None) -> float:
+    difference = loss.difference
+    if difference.is_decisive:
+        return _DECISIVE_LIMIT
+    if difference.kind == "extra" and loss.agreed:
+        return _AGREED_EXTRA_LIMIT
+    if difference.kind == "wrong" and len(difference.written) + len(difference.heard) > 2 and voice is not None:
+        written, heard = (_phonemes(words, voice) for words in (difference.written, difference.heard))
+        if len(written) >= _GARBLED_LENGTH and edit_distance(written, heard) <= _GARBLED_DISTANCE:
+            return _GARBLED_LIMIT
+    if difference.kind == "wrong" and not loss.agreed:
+        return _DISAGREED_LIMIT
+    return _LIMITS[difference.kind]
+
+
+def _phonemes(words: Sequence[str], voice: str) -> str:
+    return "".join(symbol for symbol in phonemize(" ".join(words), voice) if symbol.isalpha())
 
 
 def measure_losses(
@@ -94,14 +124,14 @@ def measure_losses(
     heard: Sequence[TimedWord],
     context: str,
     language: str,
-) -> tuple[str, list[tuple[Difference, float]]]:
+) -> tuple[str, list[Loss]]:
     """Hear a clip once more, and measure how much likelier the recogniser finds what it heard than what is written.
 
     Args are those of `verify_clip`.
 
     Returns:
-        What was heard, the likelier of both times, and for each of its differences the natural logarithm by which the
-        sentence becomes likelier when the heard words take the place of the written ones.
+        What was heard, the likelier of both times, and its differences. The sentence is compared with itself in which
+        the heard words take the place of the written ones.
     """
     words = recognizer.transcribe_words(wav, sample_rate)
     again = normalize_heard([TimedWord(word.text, word.start_s, word.end_s) for word in words], language)
@@ -109,16 +139,32 @@ def measure_losses(
     score = recognizer.score_texts(wav, sample_rate, context)
     own, *others = score([join_surfaces(written), *map(join_surfaces, hearings)])
     likeliest = hearings[int(np.argmax(others))]
-    differences = find_differences([word.text for word in written], [word.text for word in likeliest])
+    texts = [word.text for word in written]
+    differences = find_differences(texts, [word.text for word in likeliest])
     replaced = score([_replace(written, likeliest, difference) for difference in differences])
-    told = " ".join(word.text for word in likeliest)
-    return told, [(difference, other - own) for difference, other in zip(differences, replaced, strict=True)]
+    shared = [
+        {(d.start, d.written, d.heard) for d in find_differences(texts, [word.text for word in hearing])}
+        for hearing in hearings
+    ]
+    return " ".join(word.text for word in likeliest), [
+        Loss(d, other - own, all((d.start, d.written, d.heard) in found for found in shared))
+        for d, other in zip(differences, replaced, strict=True)
+    ]
 
 
 def _replace(written: Sequence[TimedWord], heard: Sequence[TimedWord], difference: Difference) -> str:
-    start, place = difference.start, difference.place
-    words = heard[place : place + len(difference.heard)]
-    return join_surfaces([*written[:start], *words, *written[start + len(difference.written) :]])
+    first, place = difference.start, difference.place
+    last, behind = first + len(difference.written), place + len(difference.heard)
+    # A number is written as one: the words beside the difference are then a part of it.
+    while first > 0 and place > 0 and (_is_inside(written, first) or _is_inside(heard, place)):
+        first, place = first - 1, place - 1
+    while last < len(written) and behind < len(heard) and (_is_inside(written, last) or _is_inside(heard, behind)):
+        last, behind = last + 1, behind + 1
+    return join_surfaces([*written[:first], *heard[place:behind], *written[last:]])
+
+
+def _is_inside(words: Sequence[TimedWord], place: int) -> bool:
+    return place < len(words) and not words[place].surface
 
 
 def _has_number(difference: Difference) -> bool:

@@ -17,9 +17,10 @@ from ttsd.data.decoding import Damage, decode_recording, probe_recording, resamp
 from ttsd.data.finish import finish_corpus
 from ttsd.data.pairing import Pairing, pair_files
 from ttsd.data.pauses import Pauses, find_pauses, measure_power, plan_windows
+from ttsd.data.phonemes import phonemize
 from ttsd.data.readings import Candidate, Reading, read_recording
 from ttsd.data.wording import TimedWord, normalize_heard, split_words, write_words
-from ttsd.errors import CorpusError, TranscriptError
+from ttsd.errors import CorpusError, MissingExtraError, TranscriptError
 from ttsd.metrics.hearing import hear_window
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, Recognizer, identify_recognizer
 from ttsd.metrics.verification import verify_clip
@@ -72,6 +73,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         "scripts": list(config.generate.verbatim.scripts),
         "ingest": config.ingest.model_dump(mode="json", exclude={"map"}),
         "asr": identify_recognizer(config.asr),
+        "voice": _find_voice(config.language),
     }
     names = sorted({*pairing.texts, *pairing.lone_recordings, *(audio for _, audio in pairing.pairs)})
     inputs = {printable(name): _hash(in_dir / name) for name in names}
@@ -79,6 +81,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     done = begin_stage(NAME, in_dir, out_dir, mark)
     if done is not None:
         return done
+    (out_dir / WAVS_NAME).mkdir(exist_ok=True)
     texts, rejections = _read_texts(in_dir, pairing, config)
     pairs = [_Pair(texts[text][0], text, audio, texts[text][1]) for text, audio in pairing.pairs if text in texts]
     sounds = _map(
@@ -122,6 +125,15 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     details = _describe(pairing, pairs, sounds, accounts) | {"sample_rate": sample_rate}
     report = StageReport(stage=NAME, fingerprint=mark, config=settings, details=details)
     return finish_corpus(out_dir, report, kept, rejections)
+
+
+def _find_voice(language: str) -> str | None:
+    """Return the espeak-ng voice that tells how words sound, or none where it is not installed."""
+    try:
+        phonemize("a", language)
+    except MissingExtraError:
+        return None
+    return language
 
 
 def _hash(path: Path) -> str:
@@ -279,6 +291,7 @@ def _look_again(
 ) -> list[dict[int, tuple[str, str]]]:
     """Hear every doubtful take by itself; return reason and value of those that do not say their sentence."""
     items = []
+    voice = _find_voice(config.language)
     for number, (pair, reading) in enumerate(zip(pairs, readings, strict=True)):
         lines, language = pair.manuscript.lines, config.asr.language
         ids = line_ids(pair.id, pair.manuscript.lines)
@@ -288,7 +301,7 @@ def _look_again(
                 own = lines[candidate.sentence].text
                 context = [lines[i].text for i in near if 0 <= i < len(lines) and _is_read(lines[i])]
                 told = " ".join(text for text in context if text != own)
-                work = (pair.id, candidate, write_words(own, language), told, out_dir, config)
+                work = (pair.id, candidate, write_words(own, language), told, voice, out_dir, config)
                 items.append((f"{ids[candidate.sentence]}_{place:05d}", (number, place, work)))
     results = _map(_verify, items, "doubts", out_dir, config, progress, initializer=_load, initargs=(config,))
     verdicts: list[dict[int, tuple[str, str]]] = [{} for _ in pairs]
@@ -299,13 +312,15 @@ def _look_again(
 
 
 def _verify(
-    item: tuple[int, int, tuple[str, Candidate, list[TimedWord], str, Path, Config]],
+    item: tuple[int, int, tuple[str, Candidate, list[TimedWord], str, str | None, Path, Config]],
 ) -> tuple[str | None, str]:
-    name, candidate, written, context, out_dir, config = item[2]
+    name, candidate, written, context, voice, out_dir, config = item[2]
     if _recognizer is None:
         raise RuntimeError("_load runs before _verify in every worker")
     wav = _slice(_sound_path(out_dir, name), *_edges_s(candidate, config.ingest.margin_ms))
-    verdict = verify_clip(_recognizer, wav, ASR_SAMPLE_RATE, written, candidate.heard, context, config.asr.language)
+    verdict = verify_clip(
+        _recognizer, wav, ASR_SAMPLE_RATE, written, candidate.heard, context, config.asr.language, voice
+    )
     return verdict.reason, verdict.value
 
 
