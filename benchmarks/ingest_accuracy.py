@@ -6,6 +6,7 @@ twice, begun and begun again, said in part, said with another word or number, an
 python benchmarks/ingest_accuracy.py [N_GUIDES [CACHE]]
 """
 
+import re
 import sys
 import tempfile
 import time
@@ -138,7 +139,8 @@ def main() -> None:
     n_guides = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     cache = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     paths = find_guides(GUIDES)[:n_guides]
-    text = "\n\n".join(path.read_text(encoding="utf-8").partition("\n---\n")[2] for path in paths)
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    text = "\n\n".join(re.sub(r"\A---\n.*?\n---\n", "", guide, flags=re.DOTALL) for guide in texts)
     with tempfile.TemporaryDirectory() as work:
         folder, out_dir = Path(work, "in"), Path(work, "out")
         scripts: dict[str, tuple[list[str], Script, Narration]] = {}
