@@ -96,8 +96,8 @@ def messy(tmp_path_factory):
     write("09/binary.txt", bytes(range(256)))
     record("09/binary.wav", WATER[:1], seed=5)
     # Latin-1, under a name that says nothing.
-    write("10/intro.md", "The café is on the other side of the river.\n".encode("latin-1"))
-    record("10/take 7.webm", ["The café is on the other side of the river."], "libopus", seed=6)
+    write("10/intro.md", "It is naïve to expect rain in the desert.\n".encode("latin-1"))
+    record("10/take 7.webm", ["It is naïve to expect rain in the desert."], "libopus", seed=6)
     write("10/other.md", b"# Nothing\n")
     record("10/take 8.wav", WATER[:1], seed=7)
     write("pairs.csv", b"text,audio\n10/intro.md,10/take 7.webm\n")
@@ -127,7 +127,7 @@ def test_only_what_was_read_as_written_is_kept(ingested):
     numbered = {int(key.split("_")[-1]) - 2: value for key, value in reasons.items() if "take" not in key}
     assert numbered[1][0] == "wrong_number"
     assert numbered[2] == ("not_spoken", READ[2])
-    assert numbered[5][0] in ("partly_spoken", "not_spoken")
+    assert numbered[5][0] == "partly_spoken"
     assert numbered[6][0] == "wrong_words"
     assert "slower" in numbered[6][1]
     (take,) = [value for key, value in reasons.items() if "take" in key]
@@ -191,7 +191,7 @@ def test_what_cannot_be_used_is_named_with_its_reason(ingested, part, reason):
 
 def test_encodings_and_names_are_told_apart(ingested):
     out_dir, report = ingested
-    assert texts_of(out_dir, "10/intro.md") == ["The café is on the other side of the river."]
+    assert texts_of(out_dir, "10/intro.md") == ["It is naïve to expect rain in the desert."]
     assert texts_of(out_dir, "02 Water/water.txt") == WATER[:2]
     encodings = {facts["text"]: facts["encoding"] for facts in report.details["recordings"].values()}
     assert encodings["10/intro.md"] == "cp1252"

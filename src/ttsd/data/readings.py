@@ -1,5 +1,6 @@
 """What becomes of each sentence of a recording: one whole take, or a reason; and what was said beside the sentences."""
 
+import difflib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ MAX_CHARS_PER_S = 30.0
 _SOUND_OF_WORD_S = 0.04
 """A word with less sound than this under it was made up."""
 _AROUND_WORD_S = 0.05
+_LEAST_PART = 3
+"""So many words of a sentence in a row are a part of it, and no accident."""
 _UNHEARD_STRETCH_S = 1.0
 """A shorter sound that nobody wrote down is a breath or a cough, and not listed."""
 
@@ -51,6 +54,8 @@ class Reading:
     """In the order they were said."""
     stretches: tuple[tuple[float, float, str], ...]
     """Speech or sound that belongs to no sentence: start and end in seconds, and what was heard."""
+    parts: dict[int, tuple[float, float, str]]
+    """Sentences of which only so much was said, with its times."""
 
 
 def read_recording(
@@ -96,7 +101,26 @@ def read_recording(
         )
         for take in takes
     ]
-    return Reading(tuple(candidates), tuple(_find_stretches(takes, candidates, real, pauses)))
+    said = {take.sentence for take in takes}
+    rest = {number: words for number, words in enumerate(sentences) if words and number not in said}
+    parts: dict[int, tuple[float, float, str]] = {}
+    for first, last in _between(takes, len(real)):
+        parts = _find_parts(rest, real[first:last]) | parts
+    return Reading(tuple(candidates), tuple(_find_stretches(takes, candidates, real, pauses)), parts)
+
+
+def _find_parts(
+    sentences: Mapping[int, Sequence[str]], heard: Sequence[TimedWord]
+) -> dict[int, tuple[float, float, str]]:
+    """Return what was said of sentences that were not said: a run of their words, to the letter."""
+    texts = [word.text for word in heard]
+    parts: dict[int, tuple[float, float, str]] = {}
+    for number, words in sentences.items():
+        match = difflib.SequenceMatcher(None, words, texts, autojunk=False).find_longest_match()
+        if match.size >= min(_LEAST_PART, len(words)):
+            run = heard[match.b : match.b + match.size]
+            parts[number] = run[0].start_s, run[-1].end_s, " ".join(word.text for word in run)
+    return parts
 
 
 def _sounds(word: TimedWord, pauses: Pauses) -> bool:

@@ -36,7 +36,7 @@ def reject_all(prefix: str, lines: Sequence[Line], reason: str, value: str) -> A
         [
             Rejection(name, line.reason, shorten(line.text))
             if line.reason and line.reason != "heading"
-            else Rejection(name, reason, f"{value} | {shorten(line.text)}")
+            else Rejection(name, reason, f"{value}; text: {shorten(line.text)}")
             for name, line in zip(line_ids(prefix, lines), lines, strict=True)
         ],
         (),
@@ -86,11 +86,13 @@ def account_for(
             unused[chosen[number]] = name
         else:
             # The last try is the one that the speaker let stand.
-            rejections.append(_explain(name, line, beside[-1:], reading.candidates))
+            rejections.append(_explain(name, line, beside[-1:], reading, number))
             unused |= {place: name for place, *_ in beside[-1:]}
             beside = beside[:-1]
         for take, (place, reason, value) in enumerate(beside, start=1):
-            rejections.append(Rejection(f"{name}_take{take}", reason, f"{value} | {_times(reading.candidates[place])}"))
+            rejections.append(
+                Rejection(f"{name}_take{take}", reason, f"{value}; at {_times(reading.candidates[place])}")
+            )
             unused[place] = f"{name}_take{take}"
     stretches = [
         {"start_s": start_s, "end_s": end_s, "heard": shorten(heard)} for start_s, end_s, heard in reading.stretches
@@ -102,13 +104,17 @@ def account_for(
     return _closed(clips, rejections, sorted(stretches, key=lambda stretch: (stretch["start_s"], stretch["end_s"])))
 
 
-def _explain(name: str, line: Line, last: Sequence[tuple[int, str, str]], candidates: Sequence[Candidate]) -> Rejection:
+def _explain(name: str, line: Line, last: Sequence[tuple[int, str, str]], reading: Reading, number: int) -> Rejection:
     if line.reason and line.reason != "heading":
         return Rejection(name, line.reason, shorten(line.text))
+    if not last and number in reading.parts:
+        start_s, end_s, heard = reading.parts[number]
+        told = f"only `{heard}` was heard; at {start_s:.2f} to {end_s:.2f} s; text: {shorten(line.text)}"
+        return Rejection(name, "partly_spoken", told)
     if not last:
         return Rejection(name, line.reason or "not_spoken", shorten(line.text))
     place, reason, value = last[0]
-    return Rejection(name, reason, f"{value} | {_times(candidates[place])} | {shorten(line.text)}")
+    return Rejection(name, reason, f"{value}; at {_times(reading.candidates[place])}; text: {shorten(line.text)}")
 
 
 def _times(candidate: Candidate) -> str:
