@@ -33,7 +33,8 @@ FAKE_STAGE = """
         progress(2, 2, "work")
         ckpt = config.evaluate.ckpt or config.synth.ckpt
         details = {"in": str(in_dir), "out": str(out_dir), "ckpt": str(ckpt), "teacher": config.generate.teacher,
-                   "batch_size": config.train.batch_size, "speed": config.synth.speed, "map": str(config.ingest.map), "seed": config.seed,
+                   "batch_size": config.train.batch_size, "speed": config.synth.speed, "seed": config.seed,
+                   "map": str(config.ingest.map),
                    "lines": in_dir.read_text() if in_dir.is_file() else ""}
         return StageReport(stage="NAME", n_in=2, n_out=2, details=details)
     def speak_to_file(text, out_path, config):

@@ -47,6 +47,7 @@ def test_a_number_shares_its_time_and_keeps_its_surface():
         ("a light year away", "a lightyear away", None, False),
         ("in two thin layers", "in tooth in layers", "wrong", False),
         ("the very big tree", "the big tree", "missing", False),
+        ("seventeen nine", "seventeen eighty nine", "extra", True),
     ],
 )
 def test_differences_are_told_with_what_they_mean(written, said, kind, decisive):

@@ -35,7 +35,10 @@ class Difference:
         negated = [
             any(is_decisive(word) and not is_number(word) for word in words) for words in (self.written, self.heard)
         ]
-        return (all(numbers) and numbers[0] != numbers[1]) or negated[0] != negated[1]
+        changed = all(numbers) and numbers[0] != numbers[1]
+        # A number that is added or missing makes another one of its neighbour.
+        alone = self.kind != "wrong" and all(map(is_number, (*self.written, *self.heard)))
+        return changed or alone or negated[0] != negated[1]
 
     def describe(self) -> str:
         """Say it in words."""

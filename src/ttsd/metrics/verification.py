@@ -46,12 +46,15 @@ class Verdict:
 
 def judge_difference(difference: Difference) -> tuple[str, str]:
     """Return reason and value of a difference that is no mishearing."""
-    if difference.kind == "missing":
-        reason = "partly_spoken" if len(difference.written) >= _PARTLY_SPOKEN else "wrong_words"
+    n_numbers = sum(map(is_number, (*difference.written, *difference.heard)))
+    if difference.kind == "wrong":
+        reason = "wrong_number" if n_numbers else "wrong_words"
+    elif difference.is_decisive and n_numbers:
+        reason = "wrong_number"
     elif difference.kind == "extra":
         reason = "extra_words"
     else:
-        reason = "wrong_number" if difference.is_decisive and _has_number(difference) else "wrong_words"
+        reason = "partly_spoken" if len(difference.written) >= _PARTLY_SPOKEN else "wrong_words"
     return reason, difference.describe()
 
 
@@ -155,7 +158,12 @@ def measure_losses(
 def _replace(written: Sequence[TimedWord], heard: Sequence[TimedWord], difference: Difference) -> str:
     first, place = difference.start, difference.place
     last, behind = first + len(difference.written), place + len(difference.heard)
-    # A number is written as one: the words beside the difference are then a part of it.
+    # The words beside the difference go with it, since their full stops and capitals do.
+    if first > 0 and place > 0:
+        first, place = first - 1, place - 1
+    if last < len(written) and behind < len(heard):
+        last, behind = last + 1, behind + 1
+    # A number is written as one: it goes as a whole.
     while first > 0 and place > 0 and (_is_inside(written, first) or _is_inside(heard, place)):
         first, place = first - 1, place - 1
     while last < len(written) and behind < len(heard) and (_is_inside(written, last) or _is_inside(heard, behind)):
@@ -165,7 +173,3 @@ def _replace(written: Sequence[TimedWord], heard: Sequence[TimedWord], differenc
 
 def _is_inside(words: Sequence[TimedWord], place: int) -> bool:
     return place < len(words) and not words[place].surface
-
-
-def _has_number(difference: Difference) -> bool:
-    return any(map(is_number, difference.written)) and any(map(is_number, difference.heard))
