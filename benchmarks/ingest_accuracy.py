@@ -3,7 +3,7 @@
 Two local voices read the example guides, each in one long recording, with mistakes among them: sentences skipped, said
 twice, begun and begun again, said in part, said with another word or number, and sentences that no transcript holds.
 
-python benchmarks/ingest_accuracy.py [N_GUIDES [CACHE]]
+python benchmarks/ingest_accuracy.py [N_GUIDES [CACHE [WORK]]]
 """
 
 import re
@@ -122,7 +122,7 @@ def compare(out_dir: Path, name: str, sentences: list[str], script: Script, narr
         errors = [(abs(start_s - start), abs(end_s - end)) for start, end in takes.get(utterance.transcript, [])]
         best = min(errors, key=max, default=None)
         if best is None or max(best) > TOLERANCE_S:
-            outcome.wrong.append(f"{utterance.id}: {utterance.transcript} (off by {best})")
+            outcome.wrong.append(f"{utterance.id}: {start_s} to {end_s} s, off by {best}: {utterance.transcript}")
             continue
         found.add(utterance.transcript)
         outcome.n_recovered += 1
@@ -130,7 +130,8 @@ def compare(out_dir: Path, name: str, sentences: list[str], script: Script, narr
         outcome.errors_s += best
     reasons = {rejection.id: rejection for rejection in read_rejections(out_dir)}
     outcome.lost = [text for text in takes if text not in found]
-    told = [f"{r.reason}: {r.value}" for r in reasons.values()]
+    prefix = next((u.id[:4] for u in read_corpus(out_dir).utterances if u.source["file"] == name), "")
+    told = [f"{r.id}: {r.reason}: {r.value}" for r in reasons.values() if r.id.startswith(prefix)]
     outcome.lost = [next((line for line in told if text[:60] in line), text) for text in outcome.lost]
     return outcome
 
@@ -141,7 +142,8 @@ def main() -> None:
     paths = find_guides(GUIDES)[:n_guides]
     texts = [path.read_text(encoding="utf-8") for path in paths]
     text = "\n\n".join(re.sub(r"\A---\n.*?\n---\n", "", guide, flags=re.DOTALL) for guide in texts)
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(sys.argv[3]) if len(sys.argv) > 3 else Path(temporary)
         folder, out_dir = Path(work, "in"), Path(work, "out")
         scripts: dict[str, tuple[list[str], Script, Narration]] = {}
         for seed, (voice, suffix) in enumerate(FORMATS.items()):

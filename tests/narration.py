@@ -19,7 +19,7 @@ from ttsd.utils.files import atomic_path
 PAUSE_S = (0.25, 1.1)
 LEAD_S = (0.3, 1.5)
 NOISE_DB = -66.0
-SOUND_DB = -35.0
+SOUND_DB = -30.0
 """Relative to a sentence's loudest frame: where its sound begins and ends. Pico ends with a faint click."""
 FRAME_S = 0.005
 

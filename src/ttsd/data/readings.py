@@ -90,16 +90,10 @@ def read_recording(
     if made_up:
         real = [word for place, word in enumerate(real) if place not in made_up]
         takes = align_sentences(sentences, real)
+    found = find_boundaries(takes, real, pauses, min_pause_s, ends_whole)
     candidates = [
-        _judge(
-            take,
-            sentences[take.sentence],
-            real,
-            pauses,
-            find_boundaries(take, real, pauses, min_pause_s, ends_whole),
-            max_duration_s,
-        )
-        for take in takes
+        _judge(take, sentences[take.sentence], real, pauses, boundaries, max_duration_s)
+        for take, boundaries in zip(takes, found, strict=True)
     ]
     said = {take.sentence for take in takes}
     rest = {number: words for number, words in enumerate(sentences) if words and number not in said}

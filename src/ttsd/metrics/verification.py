@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsd.data.differences import Difference, find_differences
+from ttsd.data.differences import Difference, Kind, find_differences
 from ttsd.data.phonemes import phonemize
 from ttsd.data.wording import TimedWord, edit_distance, is_number, join_surfaces, normalize_heard
 from ttsd.metrics.intelligibility import Recognizer
 
-_LIMITS = {"wrong": 5.2, "missing": 2.5, "extra": 2.5}
+_LIMITS = {"wrong": 5.2, "missing": 2.5, "extra": 0.0}
 _DECISIVE_LIMIT = 0.5
 """For another number or a negation, which sound alike and mean something else."""
 _DISAGREED_LIMIT = 8.0
@@ -27,6 +27,11 @@ _GARBLED_LIMIT = 17.0
 """For several words that are written otherwise and sound alike: names that the recogniser does not know."""
 _GARBLED_DISTANCE = 0.35
 _GARBLED_LENGTH = 7
+_SAME_SOUND = 0.1
+"""Words this near in their phonemes, over the longer length, are homophones."""
+_OTHER_LENGTH = 4
+_OTHER_LENGTH_RATIO = 1.7
+"""By so many letters, and so many times longer, is what was heard more than the written words misheard."""
 _TOTAL_LIMIT = 18.0
 _PARTLY_SPOKEN = 3
 """So many words in a row are a part of the sentence, and no slip."""
@@ -104,15 +109,28 @@ def _limit(loss: Loss, voice: str | None) -> float:
     difference = loss.difference
     if difference.is_decisive:
         return _DECISIVE_LIMIT
-    if difference.kind == "extra" and loss.agreed:
+    kind = _kind(difference)
+    if kind == "extra" and loss.agreed:
         return _AGREED_EXTRA_LIMIT
-    if difference.kind == "wrong" and len(difference.written) + len(difference.heard) > 2 and voice is not None:
+    if kind == "wrong" and voice is not None:
         written, heard = (_phonemes(words, voice) for words in (difference.written, difference.heard))
-        if len(written) >= _GARBLED_LENGTH and edit_distance(written, heard) <= _GARBLED_DISTANCE:
+        distance = edit_distance(written, heard)
+        is_name = len(difference.written) + len(difference.heard) > 2 and len(written) >= _GARBLED_LENGTH
+        if distance <= _SAME_SOUND or (is_name and distance <= _GARBLED_DISTANCE):
             return _GARBLED_LIMIT
-    if difference.kind == "wrong" and not loss.agreed:
+    if kind == "wrong" and not loss.agreed:
         return _DISAGREED_LIMIT
-    return _LIMITS[difference.kind]
+    return _LIMITS[kind]
+
+
+def _kind(difference: Difference) -> Kind:
+    """Return the kind of a difference, with words that stand for far more or far fewer as extra or missing."""
+    n_written, n_heard = (sum(map(len, words)) for words in (difference.written, difference.heard))
+    if difference.kind != "wrong" or abs(n_heard - n_written) < _OTHER_LENGTH:
+        return difference.kind
+    if max(n_written, n_heard) < _OTHER_LENGTH_RATIO * min(n_written, n_heard):
+        return "wrong"
+    return "extra" if n_heard > n_written else "missing"
 
 
 def _phonemes(words: Sequence[str], voice: str) -> str:
