@@ -5,6 +5,8 @@ what it heard. A word that is misheard is nearly as likely as what was heard for
 The thresholds are natural logarithms of that ratio for one run of words; docs/ingest.md says how they were found.
 """
 
+import os.path
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,9 +18,13 @@ from ttsd.data.phonemes import phonemize
 from ttsd.data.wording import TimedWord, edit_distance, is_number, join_surfaces, normalize_heard
 from ttsd.metrics.intelligibility import Recognizer
 
-_LIMITS = {"wrong": 5.2, "missing": 2.5, "extra": 0.0}
+_LIMITS = {"wrong": 6.5, "missing": 2.5, "extra": 0.0}
 _DECISIVE_LIMIT = 0.5
 """For another number or a negation, which sound alike and mean something else."""
+_ENDING_LIMIT = 5.0
+"""For a word that was heard both times with another ending: speakers make such slips."""
+_SHARED_BEGINNING = 0.6
+"""Words that begin alike for so much of the longer one differ in their endings."""
 _DISAGREED_LIMIT = 8.0
 """For a word that was heard otherwise the other time."""
 _AGREED_EXTRA_LIMIT = -2.0
@@ -110,7 +116,7 @@ def _limit(loss: Loss, voice: str | None) -> float:
     if difference.is_decisive:
         return _DECISIVE_LIMIT
     kind = _kind(difference)
-    if kind == "extra" and loss.agreed:
+    if difference.kind == "extra" and loss.agreed:
         return _AGREED_EXTRA_LIMIT
     if kind == "wrong" and voice is not None:
         written, heard = (_phonemes(words, voice) for words in (difference.written, difference.heard))
@@ -120,7 +126,14 @@ def _limit(loss: Loss, voice: str | None) -> float:
             return _GARBLED_LIMIT
     if kind == "wrong" and not loss.agreed:
         return _DISAGREED_LIMIT
-    return _LIMITS[kind]
+    return _ENDING_LIMIT if kind == "wrong" and _is_other_ending(difference) else _LIMITS[kind]
+
+
+def _is_other_ending(difference: Difference) -> bool:
+    pair = [*difference.written, *difference.heard]
+    if len(difference.written) != 1 or len(difference.heard) != 1:
+        return False
+    return len(os.path.commonprefix(pair)) >= _SHARED_BEGINNING * max(map(len, pair))
 
 
 def _kind(difference: Difference) -> Kind:
@@ -134,7 +147,8 @@ def _kind(difference: Difference) -> Kind:
 
 
 def _phonemes(words: Sequence[str], voice: str) -> str:
-    return "".join(symbol for symbol in phonemize(" ".join(words), voice) if symbol.isalpha())
+    # Without stress and length, which are modifier letters.
+    return "".join(s for s in phonemize(" ".join(words), voice) if unicodedata.category(s) == "Ll")
 
 
 def measure_losses(
