@@ -5,7 +5,7 @@ what it heard. A word that is misheard is nearly as likely as what was heard for
 The thresholds are natural logarithms of that ratio for one run of words; docs/ingest.md says how they were found.
 """
 
-import os.path
+import itertools
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -130,10 +130,11 @@ def _limit(loss: Loss, voice: str | None) -> float:
 
 
 def _is_other_ending(difference: Difference) -> bool:
-    pair = [*difference.written, *difference.heard]
     if len(difference.written) != 1 or len(difference.heard) != 1:
         return False
-    return len(os.path.commonprefix(pair)) >= _SHARED_BEGINNING * max(map(len, pair))
+    (written,), (heard,) = difference.written, difference.heard
+    n_shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(written, heard, strict=False)))
+    return n_shared >= _SHARED_BEGINNING * max(len(written), len(heard))
 
 
 def _kind(difference: Difference) -> Kind:
