@@ -368,7 +368,6 @@ def _describe(
     pairing: Pairing, pairs: Sequence[_Pair], sounds: Sequence[dict[str, Any]], accounts: dict[str, Account]
 ) -> dict[str, Any]:
     recordings: dict[str, dict[str, Any]] = {}
-    rejected: dict[str, dict[str, int]] = {}
     unused: dict[str, list[dict[str, Any]]] = {}
     for pair, sound in zip(pairs, sounds, strict=True):
         account, audio = accounts[pair.text], printable(pair.audio)
@@ -382,9 +381,9 @@ def _describe(
             "codec": sound.get("codec", ""),
             "sentences": len(pair.manuscript.lines),
             "kept": len(account.clips),
+            "rejected": ", ".join(f"{count} {reason}" for reason, count in account.counts.items()),
             "problem": problem,
         }
-        rejected[audio] = account.counts
         unused[audio] = list(account.stretches)
     unpaired = sorted(map(printable, (*pairing.lone_texts, *pairing.lone_recordings)))
-    return {"recordings": recordings, "rejected": rejected, "unused_speech": unused, "unpaired": unpaired}
+    return {"recordings": recordings, "unused_speech": unused, "unpaired": unpaired}
