@@ -43,6 +43,7 @@ def test_a_number_shares_its_time_and_keeps_its_surface():
         ("fourteen times", "forty times", "wrong", True),
         ("it is hot", "it is not hot", "extra", True),
         ("you can see", "you cant see", "wrong", True),
+        ("a current flows", "a torrent flows", "wrong", False),
         ("one hundred and five", "one hundred five", None, False),
         ("a light year away", "a lightyear away", None, False),
         ("in two thin layers", "in tooth in layers", "wrong", False),

@@ -89,7 +89,11 @@ _NUMBER_WORDS = frozenset(
         "percent",
     ]
 )
-_NEGATIONS = frozenset(["no", "not", "never", "none", "nor", "nothing", "neither", "without", "cannot"])
+_NEGATIONS = frozenset((
+    "no", "not", "never", "none", "nor", "nothing", "neither", "without", "cannot", "dont", "doesnt", "didnt", "isnt",
+    "arent", "wasnt", "werent", "cant", "couldnt", "wont", "wouldnt", "shouldnt", "hasnt", "havent", "hadnt", "mustnt",
+    "neednt", "aint",
+))  # fmt: skip
 # As an English speaker hears letters: the digraphs first.
 _SOUNDS = (
     ("tion", "shn"), ("sion", "shn"), ("ough", "o"), ("igh", "i"), ("ph", "f"), ("ck", "k"), ("sch", "sk"),
@@ -176,7 +180,7 @@ def _share(texts: Sequence[str], start_s: float, end_s: float, surface: str) -> 
 
 def is_decisive(word: str) -> bool:
     """Tell whether a word is a number or a negation: one that sounds alike says something else."""
-    return word in _NUMBER_WORDS or word in _NEGATIONS or word.endswith("nt") or any(map(str.isdigit, word))
+    return word in _NUMBER_WORDS or word in _NEGATIONS or any(map(str.isdigit, word))
 
 
 def is_number(word: str) -> bool:
