@@ -2,7 +2,7 @@
 
 The clip is heard once more by itself, and then the recogniser is asked how likely it finds the sentence, compared with
 what it heard. A word that is misheard is nearly as likely as what was heard for it; one that was not said is far less.
-The thresholds are natural logarithms of that ratio for one run of words; docs/ingest.md says how they were found.
+The thresholds are natural logarithms of that ratio for one run of words; docs/ingest.md lists them.
 """
 
 import itertools
