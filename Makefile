@@ -8,7 +8,7 @@ PYTEST_WORKERS ?= 2
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-providers prove test check format lint type docs docs-check clean
+.PHONY: help install demo demo-providers prove test check format lint type docs notebooks docs-check clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ format: install  ## rewrite the files in the project's style
 
 docs: install  ## rewrite the generated pages and configs/default.yaml
 	$(BIN)/python docs/generate.py
+
+notebooks: install  ## run the notebooks on recordings by a local voice, and write them with their results into docs
+	$(BIN)/python docs/render_notebooks.py
 
 docs-check: install  ## fail where a generated page is stale
 	$(BIN)/pytest -q tests/test_docs.py

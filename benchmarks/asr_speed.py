@@ -56,8 +56,19 @@ def main() -> None:
     listener = Listener(AsrConfig())
 
     def one_by_one(*, word_timestamps: bool) -> list[str]:
-        calls = (listener.recognizer.segments(wav, word_timestamps=word_timestamps) for wav in wavs)
-        return [" ".join(segment.text for segment in segments) for segments in calls]
+        heard = []
+        for wav in wavs:
+            segments, _ = listener.recognizer.model.transcribe(
+                wav,
+                language="en",
+                beam_size=AsrConfig().beam_size,
+                temperature=0.0,
+                condition_on_previous_text=False,
+                without_timestamps=True,
+                word_timestamps=word_timestamps,
+            )
+            heard.append(" ".join(segment.text for segment in segments))
+        return heard
 
     def together() -> list[str]:
         groups = (wavs[start : start + GROUP] for start in range(0, len(wavs), GROUP))

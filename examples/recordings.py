@@ -2,18 +2,21 @@
 
     python examples/recordings.py [--out output] [--guides 2] [--sentences 30]
 
-Writes a folder for each guide with its Markdown and a recording beside it, in turn as MP3, M4A, FLAC and Opus. As in life, the
-narrator passes over one sentence of each guide and says another one twice: `ttsd ingest` finds both.
+Writes a folder for each guide with its text and a recording beside it, in turn as MP3, M4A, FLAC and Opus. As in
+life, the narrator passes over one sentence of each guide and says another one twice: `ttsd ingest` finds both.
 """
 
 import argparse
-import shutil
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from ttsd.config import Config, load_config
+from ttsd.config import load_config
 from ttsd.data.audio import Waveform
+from ttsd.data.corpus import Utterance
+from ttsd.teachers.base import Teacher
 from ttsd.teachers.load import load_teacher
 from ttsd.transcripts.markdown import find_guides
 from ttsd.transcripts.write import write_all
@@ -30,14 +33,12 @@ FORMATS = (
 )
 
 
-def read_aloud(guide: Path, n_sentences: int, config: Config) -> tuple[Waveform, int]:
-    """Speak a guide's first sentences, but for the second one, and the fourth twice.
+def read_aloud(utterances: Sequence[Utterance], teacher: Teacher) -> tuple[Waveform, int]:
+    """Speak the sentences of a guide, but for the second one, and the fourth twice.
 
     Returns:
         The recording, float32 [n_samples], and its sample rate in Hz.
     """
-    teacher = load_teacher(config)
-    utterances = write_all([guide], guide.parent, config).utterances[:n_sentences]
     parts: list[Waveform] = []
     section, sample_rate = None, 0
     for number, utterance in enumerate(utterances):
@@ -50,6 +51,12 @@ def read_aloud(guide: Path, n_sentences: int, config: Config) -> tuple[Waveform,
         for _ in range(2 if number == 3 else 1):
             parts += [np.zeros(round(pause_s * sample_rate), np.float32), speech.wav]
     return np.concatenate([*parts, np.zeros(round(SECTION_PAUSE_S * sample_rate), np.float32)]), sample_rate
+
+
+def write_text(path: Path, utterances: Sequence[Utterance]) -> None:
+    """Write what the narrator had before him, a paragraph of the guide a paragraph."""
+    groups = groupby(utterances, key=lambda utterance: (utterance.source["section"], utterance.source["paragraph"]))
+    path.write_text("\n\n".join(" ".join(u.transcript for u in group) for _, group in groups) + "\n", encoding="utf-8")
 
 
 def write_recording(path: Path, wav: Waveform, sample_rate: int, codec: str, sample_format: str) -> None:
@@ -74,12 +81,14 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=30)
     options = parser.parse_args()
     config = load_config(None, ["generate.teacher=pico", "n_workers=1"])
+    teacher = load_teacher(config)
     for number, guide in enumerate(find_guides(GUIDES)[: options.guides]):
         suffix, codec, sample_format = FORMATS[number % len(FORMATS)]
         folder = options.out / guide.stem
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(guide, folder / guide.name)
-        wav, sample_rate = read_aloud(guide, options.sentences, config)
+        utterances = write_all([guide], guide.parent, config).utterances[: options.sentences]
+        write_text(folder / f"{guide.stem}.txt", utterances)
+        wav, sample_rate = read_aloud(utterances, teacher)
         write_recording(folder / f"{guide.stem}{suffix}", wav, sample_rate, codec, sample_format)
         print(f"{folder / guide.stem}{suffix}: {wav.size / sample_rate / 60:.1f} min")
 

@@ -53,6 +53,23 @@ def guides(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same two guides, each with the recording of a narrator who skips its last sentence."""
+    import soundfile
+
+    from tests.narration import Narrator, Read, sentences_of
+
+    folder = tmp_path_factory.mktemp("recordings")
+    for name, text in GUIDES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+        sentences = sentences_of(folder / name)[:-1]
+        narration = Narrator("pico").narrate([Read(sentence) for sentence in sentences])
+        soundfile.write((folder / name).with_suffix(".flac"), narration.wav, narration.sample_rate)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def raw_corpus(tmp_path_factory: pytest.TempPathFactory, guides: Path, corpus_config: Config) -> Path:
     """What `generate` wrote: 16 kHz; tests read it and never write there."""
     folder = tmp_path_factory.mktemp("corpus") / "raw"

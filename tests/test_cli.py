@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("generate", "preprocess", "qc", "train", "evaluate", "synth")
+COMMANDS = ("generate", "ingest", "preprocess", "qc", "train", "evaluate", "synth")
 GUIDE = "# Light\n\nLight travels in straight lines. A mirror sends it back at the same angle.\n"
 
 
@@ -34,6 +34,7 @@ FAKE_STAGE = """
         ckpt = config.evaluate.ckpt or config.synth.ckpt
         details = {"in": str(in_dir), "out": str(out_dir), "ckpt": str(ckpt), "teacher": config.generate.teacher,
                    "batch_size": config.train.batch_size, "speed": config.synth.speed, "seed": config.seed,
+                   "map": str(config.ingest.map),
                    "lines": in_dir.read_text() if in_dir.is_file() else ""}
         return StageReport(stage="NAME", n_in=2, n_out=2, details=details)
     def speak_to_file(text, out_path, config):
@@ -126,6 +127,9 @@ def test_the_spellings_of_the_design_reach_their_stage(place: Path) -> None:
     assert read("generate", "--markdown", "./output") == ("output", "datasets/raw")
     assert read("generate", "notes", "there") == ("notes", "there")
     assert read("generate", "there", "--markdown", "notes") == ("notes", "there")
+    assert read("ingest", "./output") == ("output", "datasets/raw")
+    assert read("ingest", "notes", "there") == ("notes", "there")
+    assert called_with("ingest", "--map", "pairs.csv", cwd=place)["map"] == "pairs.csv"
     assert read("preprocess") == ("datasets/raw", "datasets/processed")
     assert read("qc") == ("datasets/processed", "datasets/curated")
     assert read("qc", "notes", "there") == ("notes", "there")
@@ -194,7 +198,7 @@ def test_synth_without_a_text_says_so(arguments: tuple[str, ...], stdin: str, wo
     assert words in mistake(ttsd("synth", *arguments, cwd=place, stdin=stdin))
 
 
-@pytest.mark.parametrize("name", ["generate", "preprocess", "qc", "train"])
+@pytest.mark.parametrize("name", ["generate", "ingest", "preprocess", "qc", "train"])
 def test_a_missing_folder_is_told_in_one_line(name: str, tmp_path: Path) -> None:
     assert "nowhere: no such file or folder" in mistake(ttsd(name, "nowhere", "out", cwd=tmp_path))
     assert not (tmp_path / "out").exists()

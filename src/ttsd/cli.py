@@ -112,6 +112,31 @@ def generate(
 
 
 @app.command()
+def ingest(
+    in_dir: InDir = None,
+    out_dir: OutDir = None,
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE", help="CSV `text,audio` or YAML: pairs that names do not tell."),
+    ] = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Cut long recordings into sentences.
+
+    Reads a folder of transcripts with a recording beside each, finds every sentence that was read aloud as it is
+    written, and writes them as a corpus; all else is listed with its reason in rejected.csv.
+    """
+    settings = _load(config, overrides, {"ingest.map": map_file})
+    from ttsd.stages import ingest as stage
+
+    source, target = in_dir or settings.paths.markdown, out_dir or settings.paths.raw
+    _run("ingest", stage.run, source, target, settings, overwrite, as_json)
+
+
+@app.command()
 def preprocess(
     in_dir: InDir = None,
     out_dir: OutDir = None,

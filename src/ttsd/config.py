@@ -35,7 +35,7 @@ class PathsConfig(Settings):
     """Where the stages read and write when no directory is given on the command line."""
 
     markdown: Path = Path("output")
-    """Folder of Markdown study guides that `generate` reads."""
+    """Folder of Markdown study guides that `generate` reads, and of recordings beside them that `ingest` reads."""
     transcripts: Path = Path("datasets/transcripts")
     """What Gemini wrote, a text file a section; they may be edited, and are never written twice."""
     takes: Path = Path("datasets/takes")
@@ -45,7 +45,7 @@ class PathsConfig(Settings):
     cache: Path | None = None
     """What was phonemized and measured, by content; none means `cache` beside the output. Losing it costs time."""
     raw: Path = Path("datasets/raw")
-    """Corpus that `generate` writes and `preprocess` reads."""
+    """Corpus that `generate` or `ingest` writes and `preprocess` reads."""
     processed: Path = Path("datasets/processed")
     """Corpus that `preprocess` writes and `qc` reads."""
     curated: Path = Path("datasets/curated")
@@ -246,6 +246,23 @@ class GenerateConfig(Settings):
     """Settings of cutting paragraphs."""
 
 
+class IngestConfig(Settings):
+    """`ingest`: recordings that exist already, cut into the sentences of their transcripts."""
+
+    map: Path | None = None
+    """Which transcript belongs to which recording, where the names do not say: CSV with `text,audio`, or YAML."""
+    window_s: Annotated[float, Field(ge=10, le=29)] = 28.0
+    """Longest stretch that the recogniser hears in one piece, in seconds."""
+    min_pause_ms: Positive = 80.0
+    """Shortest pause a cut may fall into, in milliseconds."""
+    silence_db: Annotated[float, Field(lt=0)] = -40.0
+    """Quieter than this, relative to the speech around, counts as silence; in dB."""
+    margin_ms: NonNegative = 60.0
+    """Silence kept before and behind a sentence where its pause has as much, in milliseconds."""
+    max_duration_s: Annotated[float, Field(gt=0, le=29)] = 29.0
+    """Longest sentence, in seconds; what is longer cannot be checked."""
+
+
 class PreprocessConfig(Settings):
     """`preprocess`: one sample rate, one loudness, clean edges, text as it is spoken."""
 
@@ -329,7 +346,7 @@ class QcConfig(Settings):
     """Longest run of words that the recogniser does not hear."""
     max_extra_words: Annotated[int, Field(ge=0)] | None = 1
     """Longest run of words that the recogniser hears and nobody wrote."""
-    min_dnsmos: Annotated[float, Field(ge=1, le=5)] | None = 2.3
+    min_dnsmos: Annotated[float, Field(ge=1, le=5)] | None = 2.2
     """Lowest naturalness by DNSMOS; none leaves it unmeasured and saves the most time."""
     min_similarity: Annotated[float, Field(ge=-1, le=1)] | None = 0.75
     """Lowest cosine with the speaker's other clips; none leaves the voice unmeasured."""
@@ -500,6 +517,8 @@ class Config(Settings):
     """Held-out sections."""
     generate: GenerateConfig = GenerateConfig()
     """Stage `generate`."""
+    ingest: IngestConfig = IngestConfig()
+    """Stage `ingest`."""
     preprocess: PreprocessConfig = PreprocessConfig()
     """Stage `preprocess`."""
     asr: AsrConfig = AsrConfig()

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from ttsd.config import AsrConfig
 from ttsd.data.audio import read_wav, resample
 from ttsd.data.corpus import read_corpus
-from ttsd.metrics.intelligibility import cer
-from ttsd.metrics.listening import GAP_S, WINDOW_S, Listener, Word, pack_windows, share_words
+from ttsd.metrics.intelligibility import HeardWord, cer
+from ttsd.metrics.listening import GAP_S, WINDOW_S, Listener, pack_windows, share_words
 
 RATE = 16000
 
@@ -25,10 +25,10 @@ def test_every_clip_that_fits_is_in_one_window_and_no_window_is_too_long(lengths
 
 
 def test_words_go_back_to_their_clips_by_their_middle():
-    words = [Word("a", 0.1, 0.5), Word("b", 1.0, 1.2), Word("c", 1.5, 1.7), Word("d", 2.2, 9.0)]
+    words = [HeardWord("a", 0.1, 0.5), HeardWord("b", 1.0, 1.2), HeardWord("c", 1.5, 1.7), HeardWord("d", 2.2, 9.0)]
     first, second = share_words(words, [1.0, 2.0])
-    assert first == [Word("a", 0.1, 0.5), Word("b", 1.0, 1.0)]
-    assert second == [Word("c", 0.0, 0.1), Word("d", 0.6, 2.0)]
+    assert first == [HeardWord("a", 0.1, 0.5), HeardWord("b", 1.0, 1.0)]
+    assert second == [HeardWord("c", 0.0, 0.1), HeardWord("d", 0.6, 2.0)]
 
 
 @pytest.fixture(scope="module")

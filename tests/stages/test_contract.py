@@ -79,6 +79,7 @@ CASES = (
         "generate.pico.speed=1.5",
         killed_in="speech",
     ),
+    Case("ingest", "recordings", (), "ingest.margin_ms=20", killed_in="windows"),
     Case("preprocess", "raw_corpus", CORPUS_SETTINGS, "preprocess.loudness_lufs=-20"),
     Case("qc", "processed_corpus", CORPUS_SETTINGS, "qc.max_chars_per_s=10"),
     Case(

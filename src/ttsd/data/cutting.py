@@ -204,17 +204,34 @@ def _measure_sound(wav: NDArray[np.float32], sample_rate: int, config: CutConfig
     starts = np.arange(max(wav.size // hop, 1)) * hop
     centred = wav.astype(np.float64) - wav.mean(dtype=np.float64)
     power = np.add.reduceat(np.square(centred), starts) / np.diff(np.append(starts, wav.size))
+    n_pause = min(max(round(config.min_pause_ms / FRAME_MS), 1), power.size)
+    threshold = find_threshold(power, n_pause, config.silence_db)
+    if threshold is None:
+        return _Sound(np.zeros(power.size, dtype=np.bool_), hop, wav.size, sample_rate)
+    return _Sound(power > threshold, hop, wav.size, sample_rate)
+
+
+def find_threshold(power: NDArray[np.float64], n_pause: int, silence_db: float) -> float | None:
+    """Return the power above which a frame of speech sounds, whatever the noise of the voice or the room.
+
+    Args:
+        power: Mean square of every frame, float64 [n_frames], of at least one frame.
+        n_pause: Frames in the shortest pause.
+        silence_db: Quieter than this, relative to the speech, counts as silence; in dB.
+
+    Returns:
+        A mean square; none where all is silent.
+    """
     loudest = power.max()
     if loudest < 10 ** (SILENT_DB / 10):
-        return _Sound(np.zeros(power.size, dtype=np.bool_), hop, wav.size, sample_rate)
+        return None
     # Not the loudest frame: one click would make all speech silence.
     level = np.percentile(power[power > loudest * 1e-4], 90)
     # The noise of a voice is as loud as the loudest frame of the quietest stretch that could be a pause.
-    n_pause = min(max(round(config.min_pause_ms / FRAME_MS), 1), power.size)
-    noise = np.lib.stride_tricks.sliding_window_view(power, n_pause).max(axis=1).min()
-    quiet, loud = level * 10 ** (config.silence_db / 10), level * 10 ** (LEAST_CONTRAST_DB / 10)
-    threshold = max(quiet, min(noise * 10 ** (NOISE_RANGE_DB / 10), loud))
-    return _Sound(power > threshold, hop, wav.size, sample_rate)
+    stretches = np.lib.stride_tricks.sliding_window_view(power, min(n_pause, power.size))
+    noise = stretches.max(axis=1).min()
+    quiet, loud = level * 10 ** (silence_db / 10), level * 10 ** (LEAST_CONTRAST_DB / 10)
+    return float(max(quiet, min(noise * 10 ** (NOISE_RANGE_DB / 10), loud)))
 
 
 def _find_pause(

@@ -7,7 +7,7 @@ samples), no conditioning on earlier text, no timestamps, no voice activity dete
 import functools
 import importlib.metadata
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,10 +23,23 @@ from ttsd.utils.files import sha256_file
 
 ASR_SAMPLE_RATE = 16000
 """Sample rate that Whisper hears, in Hz."""
+CONTEXT_TOKENS = 150
+"""Most tokens of context that `score_texts` shows; Whisper takes up to 223."""
+LEAST_PROBABILITY = 1e-12
 PACKAGED_MODEL = "tiny.en"
 PACKAGED_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
 Operation = Literal["equal", "substitute", "delete", "insert"]
+
+
+@dataclass(frozen=True)
+class HeardWord:
+    """A word as the recogniser wrote it down, and about when it was said."""
+
+    text: str
+    start_s: float
+    """In seconds from the start of the waveform; wrong by up to a few hundred milliseconds."""
+    end_s: float
 
 
 class Recognizer:
@@ -68,27 +81,76 @@ class Recognizer:
         Raises:
             ConfigError: The model does not know the language.
         """
-        if wav.size == 0:
-            return ""
-        heard = self.segments(resample(wav, sample_rate, ASR_SAMPLE_RATE), word_timestamps=False)
-        return " ".join(" ".join(segment.text for segment in heard).split())
+        segments = self._listen(wav, sample_rate, word_timestamps=False)
+        return " ".join(" ".join(segment.text for segment in segments).split())
 
-    def segments(self, wav: NDArray[np.float32], *, word_timestamps: bool) -> list[Any]:
-        """Return faster-whisper's segments of a clip at 16 kHz, float32 [n_samples].
+    def transcribe_words(self, wav: NDArray[np.float32], sample_rate: int) -> list[HeardWord]:
+        """Write down what is said in a stretch of speech, with the time of every word.
+
+        Args:
+            wav: Waveform, float32 [n_samples] in [-1, 1], of at most 30 s.
+            sample_rate: In Hz; resampled to 16 kHz where it differs.
 
         Raises:
             ConfigError: The model does not know the language.
         """
+        return [
+            HeardWord(word.word.strip(), float(word.start), float(word.end))
+            for segment in self._listen(wav, sample_rate, word_timestamps=True)
+            for word in segment.words or ()
+        ]
+
+    def score_texts(
+        self, wav: NDArray[np.float32], sample_rate: int, context: str = ""
+    ) -> Callable[[Sequence[str]], list[float]]:
+        """Return a function that tells how likely the recogniser finds each of some texts to be what a clip says.
+
+        The clip is encoded once. Texts are to be written alike, so that only their words tell them apart.
+
+        Args:
+            wav: Waveform, float32 [n_samples] in [-1, 1], of at most 30 s.
+            sample_rate: In Hz; resampled to 16 kHz where it differs.
+            context: Text that surrounds the clip; its last `CONTEXT_TOKENS` tokens are shown to the recogniser.
+
+        Returns:
+            A function from texts to the natural logarithms of their probabilities, each at most 0.
+        """
+        tokenizers = require("evaluate", "faster_whisper.tokenizer")
+        is_multilingual = self.model.model.is_multilingual
+        language = self._config.language if is_multilingual else None
+        tokenizer = tokenizers.Tokenizer(self.model.hf_tokenizer, is_multilingual, task="transcribe", language=language)
+        pcm = np.ascontiguousarray(resample(wav, sample_rate, ASR_SAMPLE_RATE), dtype=np.float32)
+        features = self.model.feature_extractor(pcm)
+        encoded = self.model.encode(require("evaluate", "faster_whisper.audio").pad_or_trim(features))
+        start = list(tokenizer.sot_sequence)
+        if context:
+            start = [tokenizer.sot_prev, *tokenizer.encode(f" {context}")[-CONTEXT_TOKENS:], *start]
+
+        def score(texts: Sequence[str]) -> list[float]:
+            scores: list[float] = []
+            for text in texts:
+                # With the end: a text that stops in the middle is not as likely as the whole.
+                tokens = [*tokenizer.encode(f" {text}"), tokenizer.eot]
+                (result,) = self.model.model.align(encoded, start, [tokens], features.shape[-1])
+                probabilities = np.maximum(np.array(result.text_token_probs, dtype=np.float64), LEAST_PROBABILITY)
+                scores.append(float(np.log(probabilities).sum()))
+            return scores
+
+        return score
+
+    def _listen(self, wav: NDArray[np.float32], sample_rate: int, *, word_timestamps: bool) -> list[Any]:
+        if wav.size == 0:
+            return []
         try:
             segments, _ = self.model.transcribe(
-                np.ascontiguousarray(wav, dtype=np.float32),
+                np.ascontiguousarray(resample(wav, sample_rate, ASR_SAMPLE_RATE), dtype=np.float32),
                 language=self._config.language,
                 beam_size=self._config.beam_size,
                 temperature=0.0,
                 condition_on_previous_text=False,
                 without_timestamps=True,
-                vad_filter=False,
                 word_timestamps=word_timestamps,
+                vad_filter=False,
             )
             return list(segments)
         except ValueError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsd.config import AsrConfig
-from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, Recognizer
+from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, HeardWord, Recognizer
 from ttsd.utils.extras import require
 
 WINDOW_S = 30.0
@@ -25,20 +25,11 @@ _MAX_TOKENS = 448
 
 
 @dataclass(frozen=True)
-class Word:
-    """A word that was heard, and when, in seconds from the clip's beginning."""
-
-    text: str
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True)
 class Heard:
     """What a recogniser heard in a clip."""
 
     text: str
-    words: tuple[Word, ...]
+    words: tuple[HeardWord, ...]
 
 
 class Listener:
@@ -88,7 +79,7 @@ class Listener:
         """Write down what is said in a clip at 16 kHz, float32 [n_samples], that has a window to itself."""
         return self.hear([clip])[0]
 
-    def _hear_windows(self, windows: Sequence[Sequence[NDArray[np.float32]]]) -> list[list[Word]]:
+    def _hear_windows(self, windows: Sequence[Sequence[NDArray[np.float32]]]) -> list[list[HeardWord]]:
         gap = np.zeros(round(GAP_S * ASR_SAMPLE_RATE), np.float32)
         features, n_frames = [], []
         for window in windows:
@@ -109,12 +100,11 @@ class Listener:
         )
         texts = [[token for token in result.sequences_ids[0] if token < self._tokenizer.eot] for result in results]
         aligned = self._model.find_alignment(self._tokenizer, texts, encoded, n_frames)
-        return [[Word(word["word"], float(word["start"]), float(word["end"])) for word in words] for words in aligned]
+        return [[HeardWord(w["word"], float(w["start"]), float(w["end"])) for w in words] for words in aligned]
 
     def _hear_long(self, clip: NDArray[np.float32]) -> Heard:
-        segments = self.recognizer.segments(clip, word_timestamps=True)
-        words = [Word(word.word, float(word.start), float(word.end)) for segment in segments for word in segment.words]
-        return Heard(" ".join("".join(word.text for word in words).split()), _strip(words))
+        words = self.recognizer.transcribe_words(clip, ASR_SAMPLE_RATE)
+        return Heard(" ".join(word.text for word in words), _strip(words))
 
 
 def pack_windows(lengths_s: Sequence[float]) -> list[list[int]]:
@@ -145,7 +135,7 @@ def pack_windows(lengths_s: Sequence[float]) -> list[list[int]]:
     return [sorted(window) for window in windows]
 
 
-def share_words(words: Sequence[Word], lengths_s: Sequence[float]) -> list[list[Word]]:
+def share_words(words: Sequence[HeardWord], lengths_s: Sequence[float]) -> list[list[HeardWord]]:
     """Give the words of a window back to its clips, by their middle; those in a gap go to the nearer clip.
 
     Args:
@@ -157,14 +147,17 @@ def share_words(words: Sequence[Word], lengths_s: Sequence[float]) -> list[list[
     """
     starts_s = np.cumsum([0.0, *(length_s + GAP_S for length_s in lengths_s[:-1])])
     middles_s = starts_s[1:] - GAP_S / 2
-    shared: list[list[Word]] = [[] for _ in lengths_s]
+    shared: list[list[HeardWord]] = [[] for _ in lengths_s]
+    number = 0
     for word in words:
-        number = int(np.searchsorted(middles_s, (word.start_s + word.end_s) / 2, side="right"))
+        # A mark by itself belongs to the word that it follows.
+        if any(character.isalnum() for character in word.text):
+            number = int(np.searchsorted(middles_s, (word.start_s + word.end_s) / 2, side="right"))
         start_s, length_s = float(starts_s[number]), lengths_s[number]
-        begin_s, end_s = (round(min(max(time_s - start_s, 0.0), length_s), 3) for time_s in (word.start_s, word.end_s))
-        shared[number].append(Word(word.text, begin_s, end_s))
+        begin_s, end_s = (min(round(max(time_s - start_s, 0.0), 3), length_s) for time_s in (word.start_s, word.end_s))
+        shared[number].append(HeardWord(word.text, begin_s, end_s))
     return shared
 
 
-def _strip(words: Sequence[Word]) -> tuple[Word, ...]:
-    return tuple(Word(word.text.strip(), word.start_s, word.end_s) for word in words if word.text.strip())
+def _strip(words: Sequence[HeardWord]) -> tuple[HeardWord, ...]:
+    return tuple(HeardWord(word.text.strip(), word.start_s, word.end_s) for word in words if word.text.strip())
