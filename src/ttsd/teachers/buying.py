@@ -21,8 +21,17 @@ from ttsd.teachers.gate import Gate
 from ttsd.teachers.ledger import Ledger, Place
 from ttsd.teachers.outcomes import DoubtError, NotReachedError, RefusedError, TurnedAwayError
 from ttsd.teachers.passages import BoughtVoice, Passage, plan_passages, sentence_key
-from ttsd.teachers.recovery import HOLDERS_NAME, close_orphans, enter_takes, keep_answer, make_holder, recover_takes
-from ttsd.teachers.takes import Answer, TakeStore
+from ttsd.teachers.recovery import (
+    HOLDERS_NAME,
+    LOST,
+    close_orphans,
+    enter_takes,
+    keep_answer,
+    make_holder,
+    recover_takes,
+    sweep,
+)
+from ttsd.teachers.takes import Answer, TakeStore, WrongRateError, check_rate
 from ttsd.utils.files import explain_write
 from ttsd.utils.locks import hold_file
 
@@ -54,8 +63,9 @@ def buy_speech(utterances: Sequence[Utterance], folder: Path, config: ElevenLabs
     """
     store, holder = TakeStore(folder), make_holder()
     with contextlib.closing(Ledger(folder)) as ledger, hold_file(folder / HOLDERS_NAME / holder):
+        sweep(store, folder / HOLDERS_NAME, holder)
         enter_takes(ledger, store)
-        with contextlib.closing(Account(config, ledger)) as account:
+        with contextlib.closing(Account(config, ledger, store)) as account:
             return _Buyer(utterances, folder, config, progress, ledger, store, account, holder).run()
 
 
@@ -67,8 +77,11 @@ def check_voice(folder: Path, config: ElevenLabsConfig) -> None:
         ProviderError: The account has no such voice, or cannot be asked.
         LedgerError: The ledger cannot be used.
     """
-    with contextlib.closing(Ledger(folder)) as ledger, contextlib.closing(Account(config, ledger)) as account:
-        account.voice()
+    store = TakeStore(folder)
+    with contextlib.closing(Ledger(folder)) as ledger, hold_file(folder / HOLDERS_NAME / make_holder()):
+        enter_takes(ledger, store)
+        with contextlib.closing(Account(config, ledger, store)) as account:
+            account.voice()
 
 
 class _Buyer:
@@ -104,13 +117,14 @@ class _Buyer:
         self._refused: dict[str, str] = {}
         self._n_refused: Counter[str] = Counter()
         self._refused_takes: set[str] = set()
+        self._wrong_rates: dict[str, int] = {}
         self._n_answered = self._n_paid = 0
         self._unreached_since: float | None = None
 
     def run(self) -> Bought:
         close_orphans(self._ledger, self._store, self._holders)
-        self._doubt_lost_takes()
         try:
+            self._check_takes()
             self._recover()
             if self._config.rebuy_unknown:
                 self._give_up_unknown()
@@ -121,7 +135,16 @@ class _Buyer:
         except ProviderError as error:
             self._stop_run(error)
         facts = self._account.voice_facts()
-        return collect_bought(self._utterances, self._keys, self._ledger, self._voice, facts, self._refused, self._stop)
+        return collect_bought(
+            self._utterances,
+            self._keys,
+            self._ledger,
+            self._voice,
+            facts,
+            self._refused,
+            self._wrong_rates,
+            self._stop,
+        )
 
     def _find(self) -> dict[str, Place]:
         return self._ledger.find(list(self._keys.values()))
@@ -145,12 +168,25 @@ class _Buyer:
         max_chars = min(self._config.max_request_chars, model.max_chars or self._config.max_request_chars)
         return list(plan_passages(self._utterances, self._voice, spoken, max_chars))
 
-    def _doubt_lost_takes(self) -> None:
+    def _check_takes(self) -> None:
+        """Doubt the takes whose audio was lost.
+
+        Raises:
+            WrongRateError: One has another sample rate than was asked for.
+        """
         takes = {place.take for place in self._find().values() if place.state == "paid"}
         for take in sorted(takes):
             # The whole of it, not only that it is there: when it is cut it is too late to fetch it.
-            if self._store.read(take) is None:
-                self._ledger.lose(take, "its audio on the disk is gone or damaged")
+            found = self._store.read(take)
+            if found is None:
+                self._ledger.lose(take, LOST)
+                continue
+            try:
+                check_rate(take, found[1], self._voice.settings["output_format"])
+            except WrongRateError as error:
+                self._stop_run(error)
+        if self._stop is not None:
+            raise self._stop
 
     def _recover(self) -> None:
         # Of any corpus: it costs nothing. Those of other voices wait for a run with theirs.
@@ -161,7 +197,7 @@ class _Buyer:
             if all(purchase.request["request"][name] == self._voice.settings[name] for name in mine)
         ]
         if unknown:
-            recover_takes(self._ledger, self._store, self._account.client(), unknown, time.time())
+            recover_takes(self._ledger, self._store, self._account.client(), unknown)
 
     def _give_up_unknown(self) -> None:
         for take in sorted({place.take for place in self._find().values() if place.state == "unknown"}):
@@ -243,11 +279,11 @@ class _Buyer:
                 return True
             answer = self._send(passage)
         except TurnedAwayError as error:
-            self._ledger.release(passage.key)
+            self._release(passage)
             self._hold_back(self._gate.turned_away(error.retry_after_s, error.is_full))
             return False
         except NotReachedError as error:
-            self._ledger.release(passage.key)
+            self._release(passage)
             self._count_unreached(error)
             return False
         finally:
@@ -259,7 +295,7 @@ class _Buyer:
 
     def _reserve(self, passage: Passage) -> bool:
         cap = self._config.max_credits
-        estimate = self._account.model().estimate(passage.request["text"])
+        estimate, now_unix = self._account.model().estimate(passage.request["text"]), time.time()
         reserved = self._ledger.reserve(
             passage.key,
             {"request": passage.request, "texts": list(passage.texts)},
@@ -267,25 +303,37 @@ class _Buyer:
             estimate=estimate,
             cap=cap,
             holder=self._holder,
-            now_unix=time.time(),
+            now_unix=now_unix,
         )
         if reserved == "over_cap":
             raise ProviderError(
                 f"elevenlabs: {self._ledger.spent():,} credits are spent or in flight and the next request costs "
                 f"{estimate:,}, above the cap of {cap:,}; raise --max-credits and run the same command again to go on"
             )
-        return reserved == "reserved"
+        if reserved != "reserved":
+            return False
+        try:
+            self._store.announce(passage.key, passage.request, passage.texts, estimate=estimate, now_unix=now_unix)
+        except TtsdError:
+            self._release(passage)
+            raise
+        return True
+
+    def _release(self, passage: Passage) -> None:
+        # In this order: what is on the disk and not in the ledger is in doubt.
+        self._store.withdraw(passage.key)
+        self._ledger.release(passage.key)
 
     def _send(self, passage: Passage) -> Answer | None:
         """Send a reserved request, and record what becomes of it where that is no answer."""
         try:
             answer, maximum = self._account.client().speak(passage.request)
         except RefusedError as error:
-            self._ledger.release(passage.key)
+            self._release(passage)
             self._refuse(passage, str(error))
             return None
         except ProviderError:
-            self._ledger.release(passage.key)
+            self._release(passage)
             raise
         except DoubtError as error:
             self._ledger.doubt(passage.key, str(error), request_id=error.request_id, history_id=error.history_id)
@@ -296,11 +344,13 @@ class _Buyer:
     def _keep(self, passage: Passage, answer: Answer) -> None:
         (purchase,) = self._ledger.find_purchases([passage.key]).values()
         try:
-            keep_answer(self._ledger, self._store, purchase, answer, is_recovered=False, now_unix=time.time())
+            keep_answer(self._ledger, self._store, purchase, answer, is_recovered=False)
         except ValueError as error:
             # Paid for, and not whole; the history may have the whole of it.
             self._ledger.doubt(passage.key, str(error), request_id=answer.request_id, history_id=answer.history_id)
             return
+        except WrongRateError:
+            raise
         except (TtsdError, OSError) as error:
             # Paid for, and the disk does not take it. The ledger may lie on the same disk: the first reason counts.
             with contextlib.suppress(LedgerError):
@@ -350,4 +400,6 @@ class _Buyer:
     def _stop_run(self, error: TtsdError) -> None:
         with self._lock:
             self._stop = self._stop or error
+            if isinstance(error, WrongRateError):
+                self._wrong_rates[error.take] = error.sample_rate
         self._halt.set()

@@ -19,7 +19,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,24 +247,44 @@ class Ledger:
         request_id: str | None,
         history_id: str | None,
         reserved_unix: float,
-    ) -> None:
-        """Enter a paid take that lies on the disk and that the ledger does not know."""
+        doubt: str | None = None,
+        is_there: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Enter a take of which the disk has a record and the ledger knows nothing; false where that is so no more.
+
+        Args:
+            take: Key of the take.
+            request: What was sent.
+            sentences: Keys of the sentences in it, in their order.
+            credits: What it cost, or is expected to have cost.
+            request_id: The service's name for the request, if known.
+            history_id: The item of the service's history, if known.
+            reserved_unix: When it was reserved, in seconds since 1970.
+            doubt: Why its outcome is unknown; none where it is paid and its audio on the disk.
+            is_there: Tells whether the record is still there. A living run reserves before it writes one and removes
+                it before it releases: one without a purchase, seen while nobody else can reserve, is of a lost ledger.
+        """
         with self._transaction() as db:
-            if not self._is_live(take):
-                db.execute(
-                    "INSERT INTO purchases (take, state, request, estimate, credits, holder, reserved_unix, "
-                    "request_id, history_id) VALUES (?, 'paid', ?, ?, ?, 'adopted', ?, ?, ?)",
-                    (
-                        take,
-                        json.dumps(request, ensure_ascii=False, sort_keys=True),
-                        credits,
-                        credits,
-                        reserved_unix,
-                        request_id,
-                        self._unclaimed(history_id, take),
-                    ),
-                )
-                self._write_sentences(take, sentences)
+            # What the user gave up is known, and stays so until its audio is there.
+            if self._is_live(take) or (doubt is not None and self._is_known(take)) or not is_there():
+                return False
+            db.execute(
+                "INSERT INTO purchases (take, state, request, estimate, credits, holder, reserved_unix, "
+                "request_id, history_id, reason) VALUES (?, ?, ?, ?, ?, 'adopted', ?, ?, ?, ?)",
+                (
+                    take,
+                    "paid" if doubt is None else "unknown",
+                    json.dumps(request, ensure_ascii=False, sort_keys=True),
+                    credits,
+                    credits if doubt is None else None,
+                    reserved_unix,
+                    request_id,
+                    self._unclaimed(history_id, take),
+                    doubt,
+                ),
+            )
+            self._write_sentences(take, sentences)
+            return True
 
     def find(self, sentences: Sequence[str]) -> dict[str, Place]:
         """Return where sentences are spoken, by their keys; those in no live purchase are left out."""
@@ -335,8 +355,11 @@ class Ledger:
         claims = "SELECT 1 FROM purchases WHERE history_id = ? AND (take != ? OR state = 'given_up')"
         return None if self._read(claims, history_id, take) else history_id
 
+    def _is_known(self, take: str) -> bool:
+        return bool(self._read("SELECT 1 FROM purchases WHERE take = ?", take))
+
     def _check_known(self, take: str) -> None:
-        if not self._read("SELECT 1 FROM purchases WHERE take = ?", take):
+        if not self._is_known(take):
             raise LedgerError(f"{self.path}: {take[:16]} is gone from the ledger; restore the file from a copy")
 
     def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
