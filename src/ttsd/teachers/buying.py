@@ -20,7 +20,7 @@ from ttsd.teachers.bought import Bought, collect_bought
 from ttsd.teachers.gate import Gate
 from ttsd.teachers.ledger import Ledger, Place
 from ttsd.teachers.outcomes import DoubtError, NotReachedError, RefusedError, TurnedAwayError
-from ttsd.teachers.passages import BoughtVoice, Passage, plan_passages, sentence_key
+from ttsd.teachers.passages import BoughtVoice, Passage, find_sentence_keys, plan_passages
 from ttsd.teachers.recovery import (
     HOLDERS_NAME,
     LOST,
@@ -107,7 +107,7 @@ class _Buyer:
         self._account = account
         self._holder = holder
         self._voice: BoughtVoice = account.voice()
-        self._keys = {u.id: sentence_key(self._voice.settings, u.spoken) for u in utterances}
+        self._keys = find_sentence_keys(utterances, self._voice)
         self._gate = Gate(config.max_concurrent)
         self._lock = threading.Lock()
         self._stop: TtsdError | None = None
@@ -166,7 +166,7 @@ class _Buyer:
             return []
         model = self._account.model()
         max_chars = min(self._config.max_request_chars, model.max_chars or self._config.max_request_chars)
-        return list(plan_passages(self._utterances, self._voice, spoken, max_chars))
+        return list(plan_passages(self._utterances, self._keys, self._voice, spoken, max_chars))
 
     def _check_takes(self) -> None:
         """Doubt the takes whose audio was lost.

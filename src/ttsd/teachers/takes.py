@@ -23,8 +23,9 @@ import numpy as np
 from ttsd.data.audio import Waveform, encode_wav, to_mono
 from ttsd.data.cutting import CharacterTimes
 from ttsd.data.wav_header import missing_bytes_in
-from ttsd.errors import LedgerError, ProviderError
+from ttsd.errors import ConfigError, LedgerError, ProviderError
 from ttsd.utils.files import atomic_path, explain_write
+from ttsd.utils.folders import find_file_in_place
 
 # Of the end of the last character: services round their times.
 _SHORT_S = 0.25
@@ -93,7 +94,13 @@ class TakeStore:
     """The folder of takes."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder; it is made when the first take is written."""
+        """Name the folder; it is made when the first take is written.
+
+        Raises:
+            ConfigError: A file stands in its place.
+        """
+        if (standing := find_file_in_place(folder)) is not None:
+            raise ConfigError(f"paths.takes: {standing} is a file where the folder {folder} is needed; name another")
         self.folder = folder
 
     def write(self, take: Take, audio: bytes) -> None:

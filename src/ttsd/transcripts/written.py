@@ -34,6 +34,7 @@ from ttsd.transcripts.answers import Answer, Usage
 from ttsd.transcripts.inline import blank_private, clean_plain
 from ttsd.transcripts.spoken import slug, split_paragraph
 from ttsd.utils.files import write_text
+from ttsd.utils.folders import find_file_in_place
 
 _KEY_CHARS = 16
 _DIGEST_CHARS = 8
@@ -81,7 +82,14 @@ class WrittenStore:
 
         Args:
             folder: Made when the first file is written.
+
+        Raises:
+            TranscriptError: A file stands in its place.
         """
+        if (standing := find_file_in_place(folder)) is not None:
+            raise TranscriptError(
+                f"{folder}: transcripts cannot be kept there ({standing} is a file); set paths.transcripts to a folder"
+            )
         self._folder = folder
         self._paths: dict[str, list[str]] = {}
         for where, folders, files in os.walk(folder):
