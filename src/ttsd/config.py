@@ -25,6 +25,12 @@ Switch = Annotated[
 ]
 
 
+_SECRETS_CURE = (
+    "keys are never settings; export ELEVENLABS_API_KEY or GEMINI_API_KEY, or write it into a file .env in the working "
+    "directory"
+)
+
+
 class Settings(BaseModel):
     """A section of the settings: unknown keys are refused, values cannot be changed after loading."""
 
@@ -542,6 +548,8 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
 
     key, equals, text = override.partition("=")
     names = key.strip().split(".")
+    if not equals and _is_secret(override):
+        raise ConfigError(f"--set: {_SECRETS_CURE}")
     if not equals or not all(names):
         raise ConfigError(f"--set {override}: write it as section.key=value, such as train.batch_size=8")
     try:
@@ -563,11 +571,17 @@ def _explain(problem: Any) -> str:
     names = [str(part) for part in problem["loc"]]
     key = ".".join(names) or "settings"
     if problem["type"] == "extra_forbidden":
+        if _is_secret(names[-1]):
+            return f"{key}: {_SECRETS_CURE}"
         return f"{key}: unknown setting{_suggestion(names)}"
     message = problem["msg"].removeprefix("Value error, ")
     value = problem["input"]
     shown = f" (given: {value!r})" if isinstance(value, str | int | float | bool) or value is None else ""
     return f"{key}: {message[0].lower() + message[1:]}{shown}"
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in ("api_key", "api-key", "apikey", "secret", "password"))
 
 
 def _suggestion(names: list[str]) -> str:

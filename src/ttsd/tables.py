@@ -179,6 +179,9 @@ def _collect(node: dict[str, Any], prefix: str, facts: list[list[str]], tables: 
             tables.append(([prefix + key, *columns], rows))
         elif isinstance(value, dict):
             _collect(value, f"{prefix}{key}.", facts, tables)
+        elif value == "":
+            # Nothing was said, such as of rights.
+            continue
         elif not isinstance(value, list):
             facts.append([prefix + key, _show(value)])
         elif value and len(value) <= 8 and not any(isinstance(part, dict | list) for part in value):

@@ -91,6 +91,15 @@ def test_a_paragraph_is_one_request_and_its_sentences_are_found_in_it(provider, 
     check_books(provider, tmp_path)
 
 
+def test_the_last_thing_that_is_told_is_that_all_is_bought_also_where_a_sentence_is_said_twice(provider, tmp_path):
+    told = []
+    twice = (*SENTENCES, SENTENCES[2])
+    for _ in range(2):
+        buy_speech(utterances(twice), tmp_path / "takes", config(provider), lambda *a: told.append(a))
+        assert told[-1] == (9, 9, "speech", f"{provider.book.credits} credits")
+        told.clear()
+
+
 def test_the_second_run_makes_no_request_even_without_a_key(provider, tmp_path, monkeypatch):
     first = buy(provider, tmp_path)
     n_requests = len(provider.requests)
@@ -466,7 +475,7 @@ def test_two_runs_at_once_on_one_folder_of_takes_buy_each_sentence_once(tmp_path
 def test_a_stopped_run_leaves_a_valid_corpus_and_the_record_of_every_clip(provider, tmp_path):
     stopped = run(provider, tmp_path, "raw", "--max-credits", "120")
     assert stopped.returncode == 1
-    assert re.search(r"raise --max-credits .* utterances stand in .*raw so far\)$", stopped.stderr.strip())
+    assert re.search(r"raise --max-credits .* utterances stand in .*raw so far$", stopped.stderr.strip())
     corpus = read_corpus(tmp_path / "raw")
     assert 0 < len(corpus.utterances) < len(utterances())
     assert validate_corpus(corpus) == 24000

@@ -134,6 +134,8 @@ class _Buyer:
                     self._recover()
         except ProviderError as error:
             self._stop_run(error)
+        # Sentences that are said twice are counted only here.
+        self._report()
         facts = self._account.voice_facts()
         return collect_bought(
             self._utterances,

@@ -193,11 +193,11 @@ def _parse(text: str, key: str) -> WrittenSection:
     edited = _hash(list(filter(None, raw))) != head["sha256"]
     paragraphs = tuple(filter(None, map(clean_paragraph, raw)))
     return WrittenSection(
-        Origin(head["key"], _string(head["section"]), _string(head["heading"]), head["model"], head["prompt"]),
+        Origin(head["key"], _string(head, "section"), _string(head, "heading"), head["model"], head["prompt"]),
         paragraphs,
         edited,
         frozenset(head["sentences"].split()),
-        Usage(int(head["input_tokens"]), int(head["output_tokens"])),
+        Usage(_count(head, "input_tokens"), _count(head, "output_tokens")),
     )
 
 
@@ -220,11 +220,20 @@ def _split(text: str) -> tuple[dict[str, str], str]:
     return head, "\n".join(lines[number:])
 
 
-def _string(value: str) -> str:
-    string: Any = json.loads(value)
+def _string(head: dict[str, str], name: str) -> str:
+    try:
+        string: Any = json.loads(head[name])
+    except ValueError:
+        string = None
     if not isinstance(string, str):
-        raise ValueError(f"{value} is no text in double quotes")
+        raise ValueError(f"`{name}` is no text in double quotes")
     return string
+
+
+def _count(head: dict[str, str], name: str) -> int:
+    if not (head[name].isascii() and head[name].isdigit()):
+        raise ValueError(f"`{name}` is no number")
+    return int(head[name])
 
 
 def clean_paragraph(paragraph: str) -> str:

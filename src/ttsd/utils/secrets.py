@@ -40,15 +40,15 @@ def read_secret(*names: str) -> Secret:
     for name in names:
         if value := os.environ.get(name, "").strip():
             return Secret(_checked(value, name, "the environment"))
-    values = _read_dotenv(Path(DOTENV_NAME))
+    values = _read_dotenv(Path(DOTENV_NAME).absolute())
     for name in names:
         if value := values.get(name, "").strip():
             return Secret(_checked(value, name, DOTENV_NAME))
     others = f" (or {', '.join(names[1:])})" if names[1:] else ""
-    raise ConfigError(
-        f"{names[0]}{others} is not set; export it, or write {names[0]}=... into a file {DOTENV_NAME} in the "
-        "working directory"
-    )
+    place = Path(DOTENV_NAME).absolute()
+    cure = "export it" if place.is_dir() else f"export it, or write {names[0]}=... into a file {DOTENV_NAME}"
+    note = f"{place} is a folder and holds no key" if place.is_dir() else f"in {place.parent}, the working directory"
+    raise ConfigError(f"{names[0]}{others} is not set; {cure}{'; ' if place.is_dir() else ' '}{note}")
 
 
 def redact(text: str, *secrets: Secret) -> str:
