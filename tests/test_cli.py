@@ -357,8 +357,11 @@ def test_python_m_ttsd_is_the_same_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("generate.elevenlabs.api_key=sk-hush", "generate.elevenlabs.api_key: keys are never settings; export ELEVEN"),
-        ("ELEVENLABS_API_KEY=sk-hush", "ELEVENLABS_API_KEY: keys are never settings"),
+        (
+            "generate.elevenlabs.api_key=sk-hush",
+            "generate.elevenlabs.api_key: unknown setting; keys are never settings: export ELEVEN",
+        ),
+        ("ELEVENLABS_API_KEY=sk-hush", "ELEVENLABS_API_KEY: unknown setting; keys are never settings"),
         ("generate.gemini.api_key:sk-hush", "keys are never settings"),
     ],
 )

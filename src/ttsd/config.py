@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ttsd.errors import ConfigError
+from ttsd.utils.secrets import SECRETS_CURE, names_secret
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -23,12 +24,6 @@ Switch = Annotated[
     Literal["auto", "on", "off"],
     BeforeValidator(lambda value: ("on" if value else "off") if isinstance(value, bool) else value),
 ]
-
-
-_SECRETS_CURE = (
-    "keys are never settings; export ELEVENLABS_API_KEY or GEMINI_API_KEY, or write it into a file .env in the working "
-    "directory"
-)
 
 
 class Settings(BaseModel):
@@ -548,8 +543,8 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
 
     key, equals, text = override.partition("=")
     names = key.strip().split(".")
-    if not equals and _is_secret(override):
-        raise ConfigError(f"--set: {_SECRETS_CURE}")
+    if not equals and names_secret(override):
+        raise ConfigError(f"--set: {SECRETS_CURE}")
     if not equals or not all(names):
         raise ConfigError(f"--set {override}: write it as section.key=value, such as train.batch_size=8")
     try:
@@ -571,8 +566,6 @@ def _explain(problem: Any) -> str:
     names = [str(part) for part in problem["loc"]]
     key = ".".join(names) or "settings"
     if problem["type"] == "extra_forbidden":
-        if _is_secret(names[-1]):
-            return f"{key}: {_SECRETS_CURE}"
         return f"{key}: unknown setting{_suggestion(names)}"
     message = problem["msg"].removeprefix("Value error, ")
     value = problem["input"]
@@ -580,11 +573,9 @@ def _explain(problem: Any) -> str:
     return f"{key}: {message[0].lower() + message[1:]}{shown}"
 
 
-def _is_secret(name: str) -> bool:
-    return any(word in name.lower() for word in ("api_key", "api-key", "apikey", "secret", "password"))
-
-
 def _suggestion(names: list[str]) -> str:
+    if names_secret(names[-1]):
+        return f"; {SECRETS_CURE}"
     known = setting_names()
     key = ".".join(names)
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.75)

@@ -375,9 +375,9 @@ def test_a_missing_key_is_told_before_anything_is_asked(provider, tmp_path, monk
 
 
 def test_a_bug_in_a_thread_comes_out_with_its_traceback(provider, tmp_path, monkeypatch):
-    from ttsd.teachers import buying
+    from ttsd.teachers import sending
 
-    monkeypatch.setattr(buying, "keep_answer", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(sending, "keep_answer", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         buy(provider, tmp_path)
     monkeypatch.undo()

@@ -5,18 +5,8 @@ import pytest
 import soundfile
 
 from ttsd.data.cutting import CharacterTimes
-from ttsd.teachers.takes import (
-    Answer,
-    Take,
-    TakeStore,
-    WrongRateError,
-    check_rate,
-    check_times,
-    decode_take,
-    hash_audio,
-    unpack_audio,
-    wrap_pcm,
-)
+from ttsd.teachers.answers import Answer, WrongRateError, check_rate, check_times, decode_take, unpack_audio, wrap_pcm
+from ttsd.teachers.takes import Take, TakeStore, hash_audio
 
 PCM = np.arange(-2400, 2400, dtype="<i2")
 TIMES = CharacterTimes(("H", "i", "."), (0.0, 0.05, 0.1), (0.05, 0.1, 0.15))

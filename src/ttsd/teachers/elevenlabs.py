@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from ttsd.config import ElevenLabsConfig
 from ttsd.data.cutting import CharacterTimes
 from ttsd.errors import ProviderError
+from ttsd.teachers.answers import Answer
 from ttsd.teachers.outcomes import (
     DoubtError,
     NotReachedError,
@@ -24,7 +25,6 @@ from ttsd.teachers.outcomes import (
     TurnedAwayError,
     explain_status,
 )
-from ttsd.teachers.takes import Answer
 from ttsd.utils.extras import require
 from ttsd.utils.secrets import Secret, redact
 

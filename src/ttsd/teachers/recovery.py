@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ttsd.teachers.answers import Answer, check_rate, check_times, unpack_audio
 from ttsd.teachers.elevenlabs import ElevenLabsClient, HistoryItem
 from ttsd.teachers.ledger import Ledger, Purchase
 from ttsd.teachers.passages import sentence_key, take_key
-from ttsd.teachers.takes import Answer, Take, TakeStore, check_rate, check_times, hash_audio, unpack_audio
+from ttsd.teachers.takes import Take, TakeStore, hash_audio
 from ttsd.utils.locks import is_held
 
 HOLDERS_NAME = ".holders"

@@ -7,6 +7,10 @@ from ttsd.errors import ConfigError
 from ttsd.utils.extras import require
 
 DOTENV_NAME = ".env"
+SECRETS_CURE = (
+    f"keys are never settings: export ELEVENLABS_API_KEY or GEMINI_API_KEY, or write it into a file {DOTENV_NAME} in "
+    "the working directory"
+)
 
 
 class Secret:
@@ -49,6 +53,11 @@ def read_secret(*names: str) -> Secret:
     cure = "export it" if place.is_dir() else f"export it, or write {names[0]}=... into a file {DOTENV_NAME}"
     note = f"{place} is a folder and holds no key" if place.is_dir() else f"in {place.parent}, the working directory"
     raise ConfigError(f"{names[0]}{others} is not set; {cure}{'; ' if place.is_dir() else ' '}{note}")
+
+
+def names_secret(name: str) -> bool:
+    """Tell whether a name looks like that of a key, which is then nothing to be shown or set."""
+    return any(word in name.lower() for word in ("api_key", "api-key", "apikey", "secret", "password"))
 
 
 def redact(text: str, *secrets: Secret) -> str:
