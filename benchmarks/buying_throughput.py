@@ -23,7 +23,7 @@ from ttsd.report import no_progress  # noqa: E402
 from ttsd.teachers.account import Account  # noqa: E402
 from ttsd.teachers.buying import buy_speech  # noqa: E402
 from ttsd.teachers.ledger import Ledger  # noqa: E402
-from ttsd.teachers.passages import plan_passages  # noqa: E402
+from ttsd.teachers.passages import find_sentence_keys, plan_passages  # noqa: E402
 
 N_REQUESTS = 600
 LATENCY_S = 0.5
@@ -55,7 +55,8 @@ def main() -> None:
             config = load_config(None, [*settings, f"generate.elevenlabs.base_url={provider.url}"])
             ledger = Ledger(None)
             voice = Account(config.generate.elevenlabs, ledger).voice()
-            requests = [passage.request for passage in plan_passages(utterances, voice, (), 2000)]
+            keys = find_sentence_keys(utterances, voice)
+            requests = [passage.request for passage in plan_passages(utterances, keys, voice, (), 2000)]
             outside = ("voice_id", "output_format")
             print(f"rendering {len(requests)} answers ...", flush=True)
             provider.warm([{k: v for k, v in request.items() if k not in outside} for request in requests])

@@ -8,7 +8,8 @@
 set -euo pipefail
 
 work=${1:-datasets/providers}
-ttsd=${TTSD:-ttsd}
+ttsd=("${TTSD:-ttsd}")
+command -v "${ttsd[0]}" >/dev/null || read -ra ttsd <<<"${ttsd[0]}" # words, such as "python -m ttsd"
 python=${PYTHON:-python3}
 mkdir -p "$work/guides"
 cp examples/study_guides/{photosynthesis,statistics_basics}.md "$work/guides"
@@ -28,7 +29,7 @@ done
 url=$(cat "$ready")
 export ELEVENLABS_API_KEY=of-the-demo GEMINI_API_KEY=of-the-demo
 
-generate=("$ttsd" generate "$work/guides" "$work/raw" --config configs/generate_elevenlabs.yaml
+generate=("${ttsd[@]}" generate "$work/guides" "$work/raw" --config configs/generate_elevenlabs.yaml
     --set generate.terms_acknowledged=true --set "generate.rights=a local voice, CC0"
     --set generate.elevenlabs.voice=joe
     --set "generate.elevenlabs.base_url=$url" --set "generate.gemini.base_url=$url"
@@ -44,10 +45,10 @@ step "3/5 what it would cost now"
 "${generate[@]}" --plan
 
 step "4/5 preprocess: one sample rate, one loudness, clean edges"
-"$ttsd" preprocess "$work/raw" "$work/processed" --set audio.sample_rate=24000
+"${ttsd[@]}" preprocess "$work/raw" "$work/processed" --set audio.sample_rate=24000
 
 step "5/5 qc: only clips that say their transcript are trained on"
-"$ttsd" qc "$work/processed" "$work/curated" --set audio.sample_rate=24000
+"${ttsd[@]}" qc "$work/processed" "$work/curated" --set audio.sample_rate=24000
 
 printf '\nDone. The transcripts are in %s, the bought takes in %s,\nand %s is a corpus to train on.\n' \
     "$work/transcripts" "$work/takes" "$work/curated"

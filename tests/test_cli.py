@@ -356,3 +356,38 @@ def test_a_closed_pipe_ends_quietly(place: Path) -> None:
 def test_python_m_ttsd_is_the_same_command(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "ttsd", "--version"], cwd=tmp_path, capture_output=True, check=True)
     assert done.stdout.startswith(b"ttsd ")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        (
+            "generate.elevenlabs.api_key=sk-hush",
+            "generate.elevenlabs.api_key: unknown setting; keys are never settings: export ELEVEN",
+        ),
+        ("ELEVENLABS_API_KEY=sk-hush", "ELEVENLABS_API_KEY: unknown setting; keys are never settings"),
+        ("generate.gemini.api_key:sk-hush", "keys are never settings"),
+    ],
+)
+def test_a_key_among_the_settings_is_sent_to_the_environment_and_not_shown(
+    override: str, words: str, tmp_path: Path
+) -> None:
+    done = ttsd("generate", "--set", override, cwd=tmp_path)
+    assert words in mistake(done)
+    assert "hush" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("option", [("--max-credits", "5"), ("--rebuy-unknown",)])
+def test_an_option_for_bought_speech_is_refused_with_a_voice_that_costs_nothing(
+    option: tuple[str, ...], tmp_path: Path
+) -> None:
+    line = mistake(ttsd("generate", "--teacher", "pico", *option, cwd=tmp_path))
+    assert f"{option[0]}: is for a bought voice and pico is none" in line
+
+
+@pytest.mark.parametrize("value", ["-5", "0"])
+def test_a_cap_below_one_is_the_fault_of_its_option(value: str, tmp_path: Path) -> None:
+    done = ttsd("generate", "--teacher", "elevenlabs", "--max-credits", value, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--max-credits" in done.stderr
+    assert "--set" not in done.stderr

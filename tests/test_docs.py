@@ -83,7 +83,7 @@ def test_commands_in_the_readme_are_understood() -> None:
 def test_the_pipeline_script_chains_every_stage_and_parses() -> None:
     script = ROOT / "examples/pipeline.sh"
     subprocess.run(["bash", "-n", script], check=True)
-    called = re.findall(r'^"\$ttsd" (\w+)', script.read_text(encoding="utf-8"), re.MULTILINE)
+    called = re.findall(r'^"\$\{ttsd\[@\]\}" (\w+)', script.read_text(encoding="utf-8"), re.MULTILINE)
     assert list(dict.fromkeys(called)) == list(COMMANDS)
     assert script.stat().st_mode & 0o111
 

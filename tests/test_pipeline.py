@@ -38,12 +38,14 @@ evaluate:
 def work(tmp_path_factory: pytest.TempPathFactory, guides: Path) -> Path:
     folder = tmp_path_factory.mktemp("pipeline")
     (folder / "small.yaml").write_text(SMALL, encoding="utf-8")
-    ttsd = folder / "ttsd"
-    ttsd.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ttsd "$@"\n', encoding="utf-8")
-    ttsd.chmod(0o755)
     command = [ROOT / "examples" / "pipeline.sh", guides, folder / "work", folder / "small.yaml"]
     done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"TTSD": str(ttsd)}, capture_output=True, text=True, check=False
+        command,
+        cwd=ROOT,
+        env=os.environ | {"TTSD": f"{sys.executable} -m ttsd"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from ttsd import __version__
 from ttsd.config import Config
 from ttsd.errors import ConfigError, StageError
 from ttsd.report import (
@@ -32,7 +33,33 @@ def make_stage(name, *writes, mark=MARK, check=None, reads=()):
 def test_a_new_directory_is_claimed(tmp_path):
     out_dir = tmp_path / "deep" / "out"
     assert begin_stage("qc", tmp_path / "in", out_dir, MARK) is None
-    assert json.loads((out_dir / STAGE_NAME).read_text()) == {"stage": "qc", "fingerprint": MARK}
+    kept = json.loads((out_dir / STAGE_NAME).read_text())
+    assert kept == {"stage": "qc", "fingerprint": MARK, **MARK.parts}
+    assert (kept["settings"], kept["version"]) == ({"a": 1}, __version__)
+
+
+@pytest.mark.parametrize(
+    ("config", "inputs", "told"),
+    [
+        ({"a": 2, "b": {"c": "x"}}, {"x": "00"}, r"settings \(a: 1, now 2\); name"),
+        ({"a": 1, "b": {"c": "y"}}, {"x": "01"}, r'settings \(what it reads has changed; b\.c: "x", now "y"\); name'),
+        ({"a": 1}, {"x": "00"}, r'\(b\.c: "x", now null\)'),
+        ({str(n): n for n in range(9)}, {"x": "00"}, r"now null; 0: null, now 0; and 8 more\)"),
+    ],
+)
+def test_what_differs_between_the_work_that_is_there_and_that_is_asked_for_is_named(tmp_path, config, inputs, told):
+    begin_stage("qc", None, tmp_path, fingerprint("qc", {"a": 1, "b": {"c": "x"}}, {"x": "00"}))
+    (tmp_path / "half").touch()
+    with pytest.raises(StageError, match=told) as info:
+        begin_stage("qc", None, tmp_path, fingerprint("qc", config, inputs))
+    assert "\n" not in str(info.value)
+
+
+def test_work_of_a_version_that_kept_less_is_told_without_what_differs(tmp_path):
+    (tmp_path / STAGE_NAME).write_text('{"stage": "qc", "fingerprint": "00"}')
+    (tmp_path / "half").touch()
+    with pytest.raises(StageError, match="holds the work of other input or settings; name another"):
+        begin_stage("qc", None, tmp_path, MARK)
 
 
 def test_an_empty_directory_is_claimed(tmp_path):
@@ -78,7 +105,7 @@ def test_a_stage_that_failed_before_it_made_anything_blocks_nobody(tmp_path, sta
     (tmp_path / "wavs").mkdir()
     other = fingerprint(stage, {"a": 2}, {"x": "00"})
     make_stage(stage, "config.yaml", "rejected.csv", mark=other)(tmp_path / "in", tmp_path, Config())
-    assert json.loads((tmp_path / STAGE_NAME).read_text()) == {"stage": stage, "fingerprint": other}
+    assert json.loads((tmp_path / STAGE_NAME).read_text()) == {"stage": stage, "fingerprint": other, **other.parts}
     # Another run's list of rejections would change the bytes of this one's output.
     assert not (tmp_path / "rejected.csv").exists()
 

@@ -8,6 +8,7 @@ import pytest
 from tests.pseudo_terminal import run_in_terminal
 from ttsd import terminal
 from ttsd.report import StageReport
+from ttsd.tables import report_tables
 
 
 def metric(teacher, student, start, delta, lo, hi, verdict):
@@ -113,3 +114,9 @@ def test_a_terminal_shows_an_evaluation_without_breaking_a_row(columns: int, out
     (length,) = (line for line in lines if line[:2] == ["length", "ratio"])
     assert length[2:8] == ["1.00", "1.01", "1.08", "+0.01", "−0.01…+0.04", "no"]
     assert ["similarity", "0.964", "0.916", "0.494", "−0.048", "−0.058…−0.037", "worse"] in lines
+
+
+def test_what_was_left_empty_has_no_row() -> None:
+    report = StageReport(stage="generate", details={"rights": {"notes": "", "terms_acknowledged": True}})
+    ((_, facts),) = report_tables(report)
+    assert [row[0] for row in facts] == ["in", "out", "rights.terms_acknowledged"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ttsd.errors import CheckpointError, StageError, TtsdError
+from ttsd.errors import CheckpointError, ConfigError, StageError, TtsdError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,8 @@ def generate(
         bool, typer.Option("--plan", help="Print what there is to buy and its price, and buy nothing.")
     ] = False,
     max_credits: Annotated[
-        int | None, typer.Option("--max-credits", metavar="N", help="Hard cap on the credits of all purchases ever.")
+        int | None,
+        typer.Option("--max-credits", metavar="N", min=1, help="Hard cap on the credits of all purchases ever."),
     ] = None,
     rebuy_unknown: Annotated[
         bool, typer.Option("--rebuy-unknown", help="Buy requests again whose outcome nobody knows.")
@@ -97,6 +98,10 @@ def generate(
         "generate.elevenlabs.rebuy_unknown": rebuy_unknown or None,
     }
     settings = _load(config, overrides, options)
+    voice = settings.generate.teacher
+    for option, is_given in (("--max-credits", max_credits is not None), ("--rebuy-unknown", rebuy_unknown)):
+        if is_given and voice != "elevenlabs":
+            raise ConfigError(f"{option}: is for a bought voice and {voice} is none; leave it out")
     source, target = in_dir or settings.paths.markdown, out_dir or settings.paths.raw
     if plan:
         from ttsd import terminal

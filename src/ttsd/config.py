@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ttsd.errors import ConfigError
+from ttsd.utils.secrets import SECRETS_CURE, names_secret
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -602,6 +603,8 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
 
     key, equals, text = override.partition("=")
     names = key.strip().split(".")
+    if not equals and names_secret(override):
+        raise ConfigError(f"--set: {SECRETS_CURE}")
     if not equals or not all(names):
         raise ConfigError(f"--set {override}: write it as section.key=value, such as train.batch_size=8")
     try:
@@ -631,6 +634,8 @@ def _explain(problem: Any) -> str:
 
 
 def _suggestion(names: list[str]) -> str:
+    if names_secret(names[-1]):
+        return f"; {SECRETS_CURE}"
     known = setting_names()
     key = ".".join(names)
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.75)

@@ -7,7 +7,7 @@ directory without either belongs to somebody else and is left alone.
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -26,6 +26,9 @@ REPORT_NAME = "report.json"
 STAGE_NAME = "stage.json"
 # What is there before a stage has made anything, or when it found that it could make nothing.
 _NO_WORK = {STAGE_NAME, "config.yaml", "rejected.csv", "scores.jsonl"}
+# Of settings that differ, in a message of one line.
+_MOST_SHOWN = 3
+_LONGEST_SHOWN = 40
 # What every stage writes beside its own files: the report, and the results kept for resuming.
 _COMMON = (REPORT_NAME, ".partial/*/*")
 
@@ -118,7 +121,14 @@ def as_stage(*writes: str) -> Callable[[Callable[[Path, Path, Config, Progress],
     return decorate
 
 
-def fingerprint(stage: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+class Fingerprint(str):
+    """A hash of work that also knows what it was made of, to tell later what differs."""
+
+    parts: dict[str, Any]
+    """Version, settings by dotted name, and one hash of all inputs."""
+
+
+def fingerprint(stage: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> Fingerprint:
     """Hash everything the output of a stage depends on.
 
     Args:
@@ -126,7 +136,17 @@ def fingerprint(stage: str, config: Mapping[str, Any], inputs: Mapping[str, str]
         config: The settings it reads, JSON-able.
         inputs: SHA-256 of every input, by relative name.
     """
-    return sha256_json({"stage": stage, "version": __version__, "config": config, "inputs": dict(inputs)})
+    mark = Fingerprint(sha256_json({"stage": stage, "version": __version__, "config": config, "inputs": dict(inputs)}))
+    mark.parts = {"version": __version__, "settings": dict(_flatten(config)), "inputs": sha256_json(dict(inputs))}
+    return mark
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def hash_tree(directory: Path) -> dict[str, str]:
@@ -188,7 +208,7 @@ def begin_stage(
     elif claimed is None:
         _refuse_foreign(out_dir)
     elif claimed != (stage, mark):
-        what = "other input or settings" if claimed[0] == stage else f"the stage {claimed[0]}"
+        what = f"other input or settings{_explain(out_dir, mark)}" if claimed[0] == stage else f"the stage {claimed[0]}"
         raise StageError(f"{out_dir}: holds the work of {what}; name another output, or replace it with --overwrite")
     elif finished:
         return load_report(out_dir)
@@ -196,7 +216,8 @@ def begin_stage(
         check()
     if replace:
         _remove_own(out_dir)
-    write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark})
+    parts = mark.parts if isinstance(mark, Fingerprint) else {}
+    write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark, **parts})
     return None
 
 
@@ -280,6 +301,29 @@ def _holds_work(out_dir: Path) -> bool:
 def _is_temporary(path: Path) -> bool:
     # The lock, and what is not whole yet, as `utils.files` names it; a kill leaves both behind.
     return path.name == LOCK_NAME or (path.name.startswith(".") and ".tmp" in path.suffixes)
+
+
+def _explain(out_dir: Path, mark: str) -> str:
+    """Return what differs between the work in a directory and other work of the same stage; nothing if unknown."""
+    there = json.loads((out_dir / STAGE_NAME).read_text(encoding="utf-8"))
+    if not isinstance(mark, Fingerprint) or not isinstance(there.get("settings"), dict):
+        return ""
+    differences = []
+    if there.get("version") != mark.parts["version"]:
+        differences.append(f"ttsd {there.get('version')}, now {mark.parts['version']}")
+    if there.get("inputs") != mark.parts["inputs"]:
+        differences.append("what it reads has changed")
+    before, now = there["settings"], json.loads(json.dumps(mark.parts["settings"]))
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    differences += [f"{name}: {_show(before.get(name))}, now {_show(now.get(name))}" for name in names[:_MOST_SHOWN]]
+    if len(names) > _MOST_SHOWN:
+        differences.append(f"and {len(names) - _MOST_SHOWN} more")
+    return f" ({'; '.join(differences)})" if differences else ""
+
+
+def _show(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _read_mark(out_dir: Path) -> tuple[str, str] | None:

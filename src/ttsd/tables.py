@@ -54,36 +54,88 @@ def report_tables(report: StageReport, timings: Timings | None = None) -> list[T
 
 def plan_tables(plan: "Plan") -> list[Table]:
     """Return a plan as tables of text: the guides with their total, requests in doubt, and facts of the account."""
-    columns = ["sections", "utterances", "characters", "bought", "requests", "credits", "hours"]
+    exact = ("sections", "bought", "in_doubt", "repeated")
+    estimated = ("utterances", "characters", "requests", "credits")
+    columns = ("sections", "utterances", "characters", "bought", "in_doubt", "repeated", "requests", "credits")
     rows = []
     for guide in [*plan.guides, plan.total]:
-        figures = [getattr(guide, column) for column in columns]
-        cells = ["unknown" if figure is None else f"{figure:,}" for figure in figures[:-1]]
-        rows.append([guide.guide, *cells, f"{guide.hours:.2f}"])
-    tables = [_align(["guide", *columns], rows)]
+        mark = "~" if guide.sections_to_write else ""
+        cells = {column: f"{getattr(guide, column):,}" for column in exact}
+        for column in estimated:
+            figure = getattr(guide, column)
+            cells[column] = "unknown" if figure is None else f"{mark}{figure:,}"
+        rows.append([guide.guide, *(cells[column] for column in columns), mark + write_clock(guide.duration_s)])
+    header = ["guide", *(column.replace("_", " ") for column in columns), "speech h:mm:ss"]
+    tables = [_align(header, rows)]
     if plan.unknown:
         doubts = [[d["take"], f"{d['credits']:,}", f"{d['reason']}: {d['text']}"] for d in plan.unknown]
         tables.append(_align(["outcome unknown", "credits", "why, and what it says"], doubts, n_text=1))
-    if plan.facts:
-        tables.append((["", ""], [[name, fact] for name, fact in plan.facts.items()]))
+    if facts := _plan_facts(plan):
+        tables.append((["", ""], facts))
     return tables
 
 
 def cost_tables(costs: "Costs") -> list[Table]:
     """Return what `qc` would cost as tables of text: the whole, then each check at its threshold and at others."""
     facts = [
-        ["in", f"{costs.n_in:,} clips, {costs.hours_in:.2f} h"],
-        ["kept", f"{costs.n_kept:,} clips, {costs.hours_kept:.2f} h"],
+        ["in", f"{costs.n_in:,} clips, {write_clock(3600 * costs.hours_in)}"],
+        ["kept", f"{costs.n_kept:,} clips, {write_clock(3600 * costs.hours_kept)}"],
         *([f"dropped: {reason}", f"{n:,}"] for reason, n in costs.dropped.items()),
     ]
     rows = []
     for cost in costs.checks:
         threshold = "off" if cost.threshold is None else f"{cost.threshold:g}"
-        others = ", ".join(f"{step.threshold:g}: {step.n:,} ({step.hours:.2f} h)" for step in cost.ladder)
-        figures = [f"{cost.n:,}", f"{cost.hours:.2f}", f"{cost.n_first:,}", f"{cost.n_unmeasured:,}"]
+        others = ", ".join(f"{step.threshold:g}: {step.n:,} ({write_clock(3600 * step.hours)})" for step in cost.ladder)
+        figures = [f"{cost.n:,}", write_clock(3600 * cost.hours), f"{cost.n_first:,}", f"{cost.n_unmeasured:,}"]
         rows.append([cost.setting, cost.check.replace("_", " "), threshold, *figures, others])
-    header = ["setting", "check", "at", "drops", "hours", "first", "unmeasured", "at others: drops (hours)"]
+    header = ["setting", "check", "at", "drops", "h:mm:ss", "first", "unmeasured", "at others: drops (h:mm:ss)"]
     return [(["", ""], facts), _align(header, rows, n_text=1)]
+
+
+def write_clock(seconds: float) -> str:
+    """Return a duration as `h:mm:ss`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+def _plan_facts(plan: "Plan") -> list[list[str]]:
+    facts, price = plan.facts, plan.total.credits or 0
+    rows = []
+    if facts.sections_to_write:
+        sections = f"{facts.sections_to_write:,} section{'s' * (facts.sections_to_write > 1)}"
+        rows.append(["for Gemini to write", f"{sections}, about {facts.input_tokens:,} tokens of input"])
+        rows.append(
+            [
+                "~",
+                "estimated from the guides' own sentences; tables and code, which Gemini puts into words, come on top",
+            ]
+        )
+    if facts.prices is None or facts.spent_credits is None:
+        return rows
+    prices = {"account": "of the account", "published": f"published ones of {facts.prices_as_of}"}
+    rows.append(["prices", prices.get(facts.prices, "unknown")])
+    left = facts.quota_left_credits
+    short = "" if left is None or price <= left else f"; {price - left:,} short of this plan"
+    rows.append(["quota left", (facts.quota_note or "") if left is None else f"{left:,} credits{short}"])
+    rows.append(["spent so far", f"{facts.spent_credits:,} credits"])
+    rows.append(["cap", _describe_cap(facts.cap_credits, facts.spent_credits, price)])
+    if plan.unknown:
+        n_takes, credits = len(plan.unknown), f"{facts.in_doubt_credits:,} credits"
+        requests = f"{n_takes:,} request{'s' * (n_takes > 1)}, {credits}, looked for in the service's history first"
+        then = "the rest is bought again, as planned above" if facts.rebuys_doubts else "--rebuy-unknown buys the rest"
+        rows.append(["in doubt", f"{requests}; {then}"])
+    return rows
+
+
+def _describe_cap(cap: int | None, spent: int, price: int) -> str:
+    if cap is None:
+        return "none"
+    left = cap - spent
+    if left <= 0:
+        return f"{cap:,} credits, all of them spent: nothing more is bought; raise --max-credits"
+    short = f": {left:,} are left, {price - left:,} short of this plan; raise --max-credits" if price > left else ""
+    return f"{cap:,} credits{short}"
 
 
 def _evaluation_tables(metrics: Mapping[str, Any], timings: Timings, facts: list[list[str]]) -> list[Table]:
@@ -145,6 +197,9 @@ def _collect(node: dict[str, Any], prefix: str, facts: list[list[str]], tables: 
             tables.append(([prefix + key, *columns], rows))
         elif isinstance(value, dict):
             _collect(value, f"{prefix}{key}.", facts, tables)
+        elif value == "":
+            # Nothing was said, such as of rights.
+            continue
         elif not isinstance(value, list):
             facts.append([prefix + key, _show(value)])
         elif value and len(value) <= 8 and not any(isinstance(part, dict | list) for part in value):

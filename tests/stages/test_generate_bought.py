@@ -18,7 +18,7 @@ from ttsd.data.corpus import read_corpus, read_rejections, validate_corpus
 from ttsd.errors import TtsdError
 from ttsd.report import load_report
 from ttsd.stages import generate
-from ttsd.teachers import buying
+from ttsd.teachers import sending
 from ttsd.teachers.ledger import Ledger
 from ttsd.teachers.recovery import HOLDERS_NAME
 from ttsd.utils.locks import hold_file
@@ -216,7 +216,7 @@ def test_a_key_in_the_reason_of_a_dropped_sentence_is_not_written(tmp_path, prov
 
 
 def test_a_service_that_goes_away_stops_the_run_and_a_restart_of_it_does_not(tmp_path, provider, monkeypatch):
-    monkeypatch.setattr(buying, "_UNREACHED_S", 0.5)
+    monkeypatch.setattr(sending, "_UNREACHED_S", 0.5)
 
     def leave(number, reply):
         if number == 1:
@@ -269,7 +269,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_run_and_nothing_is_bought_twi
     def fail(self, *arguments, **options):
         calls.append(arguments)
         if len(calls) == 2:
-            self._db.execute("PRAGMA query_only = ON")
+            self._file.db.execute("PRAGMA query_only = ON")
         return work(self, *arguments, **options)
 
     monkeypatch.setattr(Ledger, step, fail)

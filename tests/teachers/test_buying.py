@@ -1,10 +1,12 @@
 """Buying through the real SDK, against a provider on this machine that keeps its own book and fails on demand."""
 
+import http.server
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -14,12 +16,15 @@ from tests.provider.rendering import Beeper
 from tests.provider.server import Provider
 from ttsd.config import load_config
 from ttsd.data.corpus import Utterance, read_corpus, read_rejections, validate_corpus
-from ttsd.errors import ConfigError, ProviderError
+from ttsd.errors import ConfigError, LedgerError, ProviderError
 from ttsd.report import load_report, no_progress
 from ttsd.stages import generate
 from ttsd.teachers.buying import buy_speech
 from ttsd.teachers.clips import cut_clips
+from ttsd.teachers.elevenlabs import ElevenLabsClient
 from ttsd.teachers.ledger import Ledger
+from ttsd.teachers.recovery import HOLDERS_NAME
+from ttsd.utils.locks import hold_file
 
 KEY = "sk-test-0123456789abcdef"
 SENTENCES = (
@@ -84,6 +89,15 @@ def test_a_paragraph_is_one_request_and_its_sentences_are_found_in_it(provider, 
     assert {name: place.index for name, place in bought.places.items()} == {u.id: int(u.id[-1]) for u in utterances()}
     assert bought.credits == provider.book.credits == sum(len(" ".join(texts)) for texts in SENTENCES)
     check_books(provider, tmp_path)
+
+
+def test_the_last_thing_that_is_told_is_that_all_is_bought_also_where_a_sentence_is_said_twice(provider, tmp_path):
+    told = []
+    twice = (*SENTENCES, SENTENCES[2])
+    for _ in range(2):
+        buy_speech(utterances(twice), tmp_path / "takes", config(provider), lambda *a: told.append(a))
+        assert told[-1] == (9, 9, "speech", f"{provider.book.credits} credits")
+        told.clear()
 
 
 def test_the_second_run_makes_no_request_even_without_a_key(provider, tmp_path, monkeypatch):
@@ -174,6 +188,144 @@ def test_a_lost_ledger_is_entered_anew_from_the_takes(provider, tmp_path):
     check_books(provider, tmp_path)
 
 
+def lose_ledger(tmp_path):
+    for path in (tmp_path / "takes").glob("ledger.sqlite*"):
+        path.unlink()
+
+
+def test_what_is_in_doubt_is_not_bought_again_when_the_ledger_is_lost(provider, tmp_path):
+    provider.inject("error_before")
+    first = buy(provider, tmp_path)
+    assert "nobody knows the outcome of 1 request " in str(first.stop)
+    n_before = len(provider.book.entries)
+    lose_ledger(tmp_path)
+    again = buy(provider, tmp_path)
+    assert again.missing.keys() == first.missing.keys()
+    assert {reason for reason, _ in again.missing.values()} == {"outcome_unknown"}
+    assert len(provider.book.entries) == n_before
+    assert buy(provider, tmp_path, "generate.elevenlabs.rebuy_unknown=true").stop is None
+    assert len(provider.book.entries) == n_before + 1
+    check_books(provider, tmp_path)
+
+
+def test_what_was_billed_and_lost_is_fetched_from_the_history_though_the_ledger_is_lost_too(provider, tmp_path):
+    provider.inject("error_after")
+    provider.inject("history_error", times=4)
+    assert "the account cannot be read" in str(buy(provider, tmp_path).stop)
+    lose_ledger(tmp_path)
+    assert buy(provider, tmp_path).stop is None
+    check_books(provider, tmp_path)
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_a_take_whose_audio_and_ledger_are_lost_is_fetched_from_the_history(harm, provider, tmp_path):
+    first = buy(provider, tmp_path)
+    victim = sorted((tmp_path / "takes").glob("??/*.wav"))[0]
+    victim.unlink() if harm == "gone" else victim.write_bytes(victim.read_bytes()[:-20])
+    lose_ledger(tmp_path)
+    again = buy(provider, tmp_path)
+    assert (again.stop, again.places) == (None, first.places)
+    check_books(provider, tmp_path)
+
+
+def test_what_was_not_billed_leaves_no_record_that_a_new_ledger_would_take_for_a_doubt(provider, tmp_path):
+    for fault in ("bad_request", "too_many", "quota"):
+        provider.inject(fault)
+    buy(provider, tmp_path)
+    records, takes = ({p.stem for p in (tmp_path / "takes").glob(f"??/*.{kind}")} for kind in ("json", "wav"))
+    assert records == takes
+
+
+def test_settings_of_a_voice_that_changed_at_the_service_buy_nothing_again_though_the_ledger_is_lost(
+    provider, tmp_path, monkeypatch
+):
+    first = buy(provider, tmp_path)
+    lose_ledger(tmp_path)
+    monkeypatch.setattr(ElevenLabsClient, "read_voice", lambda _: pytest.fail("the voice is asked for again"))
+    again = buy(provider, tmp_path)
+    assert again.places == first.places
+    assert again.voice_facts == first.voice_facts
+    check_books(provider, tmp_path)
+
+
+def test_a_damaged_record_of_a_voice_stops_the_run_before_anything_is_bought(provider, tmp_path):
+    buy(provider, tmp_path)
+    n_before = len(provider.requests)
+    (record,) = (tmp_path / "takes").glob("voice-*.json")
+    record.write_text(record.read_text()[:20])
+    with pytest.raises(LedgerError, match=r"voice-joe\.json: what is kept of this voice is damaged .*from a copy"):
+        buy(provider, tmp_path)
+    assert len(provider.requests) == n_before
+
+
+def test_files_that_killed_writes_left_are_swept_and_those_of_a_living_run_are_not(provider, tmp_path):
+    takes = tmp_path / "takes"
+    (takes / "ab").mkdir(parents=True)
+    left = [takes / "ab" / ".abcd.x1.tmp.wav", takes / "ab" / ".abcd.x2.tmp.json", takes / ".voice-joe.x3.tmp.json"]
+    for path in left:
+        path.write_bytes(b"RI")
+    with hold_file(takes / HOLDERS_NAME / "alive"):
+        assert buy(provider, tmp_path).stop is None
+        assert all(path.exists() for path in left)
+    assert buy(provider, tmp_path).stop is None
+    assert not any(path.exists() for path in left)
+    check_books(provider, tmp_path)
+
+
+def test_a_redirect_is_not_followed_with_the_key(provider, tmp_path):
+    asked = []
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(dict(self.headers))
+
+    class Redirect(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(307)
+            self.send_header("location", f"http://127.0.0.1:{elsewhere.server_port}/")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    elsewhere, first = (http.server.HTTPServer(("127.0.0.1", 0), kind) for kind in (Elsewhere, Redirect))
+    with elsewhere, first:
+        for server in (elsewhere, first):
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{first.server_port}"
+        with pytest.raises(
+            ProviderError, match=rf"generate\.elevenlabs\.base_url: {url} answers with a redirect \(307"
+        ):
+            buy(provider, tmp_path, f"generate.elevenlabs.base_url={url}")
+        for server in (elsewhere, first):
+            server.shutdown()
+    assert asked == []
+
+
+def test_speech_of_another_rate_than_was_asked_for_stops_the_run_and_is_not_bought_again(
+    provider, tmp_path, monkeypatch
+):
+    speak = ElevenLabsClient.speak
+
+    def other_rate(self, request):
+        return speak(self, {**request, "output_format": "wav_22050"})
+
+    monkeypatch.setattr(ElevenLabsClient, "speak", other_rate)
+    one = "generate.elevenlabs.max_concurrent=1"
+    first = buy(provider, tmp_path, one)
+    assert "wav_24000 was asked for and 22,050 Hz came" in str(first.stop)
+    assert "set generate.elevenlabs.output_format" in str(first.stop)
+    assert len(provider.book.entries) == 1
+    assert ("wrong_sample_rate", "22050 Hz for wav_24000") in first.missing.values()
+    assert first.places == {}
+    again = buy(provider, tmp_path, one, "generate.elevenlabs.rebuy_unknown=true")
+    assert str(again.stop) == str(first.stop)
+    assert len(provider.book.entries) == 1
+    check_books(provider, tmp_path)
+    assert buy(provider, tmp_path, "generate.elevenlabs.output_format=wav_22050").stop is None
+    assert len(provider.book.entries) == 1 + len(SENTENCES)
+
+
 def test_a_cap_stops_the_run_before_it_is_passed_and_a_higher_one_goes_on(provider, tmp_path):
     bought = buy(provider, tmp_path, "generate.elevenlabs.max_credits=100")
     assert re.search(r"above the cap of 100; raise --max-credits", str(bought.stop))
@@ -223,9 +375,9 @@ def test_a_missing_key_is_told_before_anything_is_asked(provider, tmp_path, monk
 
 
 def test_a_bug_in_a_thread_comes_out_with_its_traceback(provider, tmp_path, monkeypatch):
-    from ttsd.teachers import buying
+    from ttsd.teachers import sending
 
-    monkeypatch.setattr(buying, "keep_answer", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(sending, "keep_answer", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         buy(provider, tmp_path)
     monkeypatch.undo()
@@ -238,7 +390,11 @@ def test_a_full_disk_loses_no_take(provider, tmp_path, monkeypatch):
     from ttsd.errors import StageError
     from ttsd.teachers import takes
 
+    write = takes.atomic_path
+
     def refuse(path):
+        if path.suffix != ".wav":
+            return write(path)
         raise StageError(f"{path}: cannot be written (no space left); free some")
 
     monkeypatch.setattr(takes, "atomic_path", refuse)
@@ -319,7 +475,7 @@ def test_two_runs_at_once_on_one_folder_of_takes_buy_each_sentence_once(tmp_path
 def test_a_stopped_run_leaves_a_valid_corpus_and_the_record_of_every_clip(provider, tmp_path):
     stopped = run(provider, tmp_path, "raw", "--max-credits", "120")
     assert stopped.returncode == 1
-    assert re.search(r"raise --max-credits .* utterances stand in .*raw so far\)$", stopped.stderr.strip())
+    assert re.search(r"raise --max-credits .* utterances stand in .*raw so far$", stopped.stderr.strip())
     corpus = read_corpus(tmp_path / "raw")
     assert 0 < len(corpus.utterances) < len(utterances())
     assert validate_corpus(corpus) == 24000

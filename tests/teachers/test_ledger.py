@@ -84,7 +84,7 @@ def test_an_item_of_the_history_belongs_to_one_purchase(ledger):
 
 def test_the_database_itself_refuses_a_second_live_purchase_of_a_take(ledger):
     reserve(ledger)
-    with pytest.raises(LedgerError, match="UNIQUE"), ledger._transaction() as db:
+    with pytest.raises(LedgerError, match="UNIQUE"), ledger._file.transaction() as db:
         db.execute("INSERT INTO purchases (take, state, request, estimate, holder, reserved_unix) "
                    "VALUES ('t1', 'paid', '{}', 1, 'h', 0)")  # fmt: skip
     assert len(ledger.purchases("reserved", "paid")) == 1
@@ -165,7 +165,7 @@ def test_a_ledger_that_cannot_be_opened_is_one_line_with_a_cure(tmp_path):
 
 def test_a_ledger_that_another_program_holds_is_one_line_with_a_cure(tmp_path, monkeypatch):
     Ledger(tmp_path).close()
-    monkeypatch.setattr("ttsd.teachers.ledger._BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("ttsd.teachers.ledger_file._BUSY_TIMEOUT_S", 0.1)
     holder = sqlite3.connect(tmp_path / LEDGER_NAME, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(LedgerError, match=r"is locked\); end the program that holds it") as told:
@@ -179,13 +179,13 @@ def test_a_ledger_that_another_program_holds_is_one_line_with_a_cure(tmp_path, m
 )
 def test_a_step_that_cannot_be_written_is_told_and_leaves_what_was(ledger, pragma, cure):
     reserve(ledger, "t1")
-    ledger._db.execute(f"PRAGMA {pragma}")
+    ledger._file.db.execute(f"PRAGMA {pragma}")
     with pytest.raises(LedgerError, match=cure):
         # More than the pages that there are already have room for.
         reserve(ledger, "t2", ("s2", *map(str, range(2000))))
     assert ledger.find(["s1", "s2"]).keys() == {"s1"}
-    ledger._db.execute("PRAGMA query_only = OFF")
-    ledger._db.execute("PRAGMA max_page_count = 100000")
+    ledger._file.db.execute("PRAGMA query_only = OFF")
+    ledger._file.db.execute("PRAGMA max_page_count = 100000")
     assert reserve(ledger, "t2", ("s2",)) == "reserved"
 
 

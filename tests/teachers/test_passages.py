@@ -2,18 +2,22 @@ import pytest
 
 from ttsd.config import load_config
 from ttsd.data.corpus import Utterance
-from ttsd.teachers.passages import BoughtVoice, plan_passages, sentence_key, take_key
+from ttsd.teachers.passages import BoughtVoice, find_sentence_keys, plan_passages, sentence_key, take_key
 
 VOICE = BoughtVoice({"voice_id": "joe", "model_id": "m", "voice_settings": {"speed": 1.0}}, 40)
 
 
 def say(*texts, paragraph=1, section="a.md#x", file="a.md", start=0):
     source = {"file": file, "section": section, "paragraph": paragraph}
-    return [Utterance(id=f"{file}{paragraph}{start + n}", transcript=t, source=source) for n, t in enumerate(texts)]
+    return [Utterance(id=f"{section}{paragraph}{start + n}", transcript=t, source=source) for n, t in enumerate(texts)]
 
 
 def plan(utterances, spoken=(), max_chars=1000, voice=VOICE):
-    return [passage.texts for passage in plan_passages(utterances, voice, spoken, max_chars)]
+    return [passage.texts for passage in passages_of(utterances, voice, spoken, max_chars)]
+
+
+def passages_of(utterances, voice, spoken, max_chars):
+    return plan_passages(utterances, find_sentence_keys(utterances, voice), voice, spoken, max_chars)
 
 
 def test_a_passage_ends_with_its_paragraph_and_its_section():
@@ -50,7 +54,7 @@ def test_the_text_around_goes_along_in_whole_words_and_not_beyond_the_section():
     told = say("A first sentence that is much too long to go along whole.", "Here.", paragraph=1)
     told += say("Middle.", paragraph=2) + say("The next one is also longer than what goes along.", paragraph=3)
     told += say("Another section.", section="a.md#y")
-    requests = {passage.texts[0]: passage.request for passage in plan_passages(told, VOICE, (), 60)}
+    requests = {passage.texts[0]: passage.request for passage in passages_of(told, VOICE, (), 60)}
     assert requests["Middle."]["previous_text"] == "is much too long to go along whole. Here."[-40:].partition(" ")[2]
     assert requests["Middle."]["next_text"] == "The next one is also longer than what"
     assert "previous_text" not in requests["Another section."]
@@ -58,8 +62,8 @@ def test_the_text_around_goes_along_in_whole_words_and_not_beyond_the_section():
 
 
 def test_ids_files_and_order_are_no_part_of_a_key():
-    (first,) = plan_passages(say("One.", "Two."), VOICE, (), 100)
-    (second,) = plan_passages(say("One.", "Two.", file="z.md", section="z.md#q", start=7), VOICE, (), 100)
+    (first,) = passages_of(say("One.", "Two."), VOICE, (), 100)
+    (second,) = passages_of(say("One.", "Two.", file="z.md", section="z.md#q", start=7), VOICE, (), 100)
     assert first.key == second.key
 
 

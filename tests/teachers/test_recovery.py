@@ -97,7 +97,7 @@ def make_unknown(ledger, asked, **ids):
 
 
 def recover(ledger, store, history):
-    return recover_takes(ledger, store, history, ledger.purchases("unknown"), NOW)
+    return recover_takes(ledger, store, history, ledger.purchases("unknown"))
 
 
 def state_of(ledger, key):
@@ -116,9 +116,11 @@ def test_only_whole_takes_under_their_own_name_are_entered(ledger, store, tmp_pa
         (tmp_path / take_key(renamed)[:2] / f"{take_key(renamed)}{suffix}").rename(tmp_path / "ab" / f"{other}{suffix}")
     path = tmp_path / take_key(retold)[:2] / f"{take_key(retold)}.json"
     path.write_text(path.read_text().replace('"texts": ["Text 3."]', '"texts": ["Something else."]'))
-    assert enter_takes(ledger, store) == 1
+    assert enter_takes(ledger, store) == 2
     assert store.read(other) is None
     assert [purchase.take for purchase in ledger.purchases("paid")] == [take_key(whole)]
+    (doubt,) = ledger.purchases("unknown")
+    assert (doubt.take, doubt.reason) == (take_key(damaged), "its audio on the disk is gone or damaged")
     assert enter_takes(ledger, store) == 0
 
 
@@ -267,10 +269,10 @@ def test_of_two_runs_that_recover_the_same_take_the_slower_one_changes_nothing(
     items = [item_of("h1", request())]
 
     def overtake():
-        recover_takes(other, store, History(items), other.purchases("unknown"), NOW)
+        recover_takes(other, store, History(items), other.purchases("unknown"))
 
     history = History(items, {"h1": b""}, **{moment: overtake})
-    assert recover_takes(ledger, store, history, unknown, NOW) == 0
+    assert recover_takes(ledger, store, history, unknown) == 0
     assert history.fetched == fetched
     assert state_of(ledger, key) == "paid"
     other.close()
@@ -292,5 +294,39 @@ def test_what_is_written_half_is_no_take(store, tmp_path, monkeypatch):
     monkeypatch.undo()
     (record,) = tmp_path.glob("??/*.json")
     assert json.loads(record.read_text())["credits"] == 11
-    assert store.read_record(record.stem) is None
-    assert list(store.keys()) == []
+    assert store.read(record.stem) is None
+
+
+def test_a_record_that_a_living_run_writes_and_removes_is_never_taken_for_a_lost_ledger(ledger, store, tmp_path):
+    asked = request()
+    key = take_key(asked)
+    other = Ledger(tmp_path)
+
+    def ask_twice(wanted):
+        # Between our look into the ledger and at the disk, the other run asks again; then it is turned away again.
+        found = Ledger.find_unbought(ledger, wanted)
+        reserve(other, asked)
+        store.announce(key, asked, ["Rain falls."], estimate=20, now_unix=NOW)
+        return found
+
+    def turn_away(*arguments, **options):
+        store.withdraw(key)
+        other.release(key)
+        return Ledger.adopt(ledger, *arguments, **options)
+
+    store.announce(key, asked, ["Rain falls."], estimate=20, now_unix=NOW)
+    ledger.find_unbought, ledger.adopt = ask_twice, turn_away
+    assert enter_takes(ledger, store) == 0
+    assert ledger.purchases("reserved", "unknown", "paid") == []
+    other.close()
+
+
+def test_an_announced_take_without_a_purchase_is_in_doubt_with_its_price_and_time(ledger, store):
+    store.announce(take_key(request()), request(), ["Rain falls."], estimate=20, now_unix=NOW)
+    assert enter_takes(ledger, store) == 1
+    (doubt,) = ledger.purchases("unknown")
+    assert (doubt.estimate, doubt.reserved_unix, ledger.spent()) == (20, NOW, 20)
+    assert ledger.find([sentence_key(request(), "Rain falls.")]).keys()
+    assert enter_takes(ledger, store) == 0
+    assert recover(ledger, store, History([item_of("h1", request())])) == 1
+    assert store.read(doubt.take) is not None

@@ -5,7 +5,8 @@ import pytest
 import soundfile
 
 from ttsd.data.cutting import CharacterTimes
-from ttsd.teachers.takes import Answer, Take, TakeStore, check_times, decode_take, hash_audio, unpack_audio, wrap_pcm
+from ttsd.teachers.answers import Answer, WrongRateError, check_rate, check_times, decode_take, unpack_audio, wrap_pcm
+from ttsd.teachers.takes import Take, TakeStore, hash_audio
 
 PCM = np.arange(-2400, 2400, dtype="<i2")
 TIMES = CharacterTimes(("H", "i", "."), (0.0, 0.05, 0.1), (0.05, 0.1, 0.15))
@@ -41,7 +42,6 @@ def test_a_compressed_file_is_kept_as_it_is_and_known_as_lossy():
     [
         (PCM.tobytes() + b"\1", "pcm_24000", "half a sample"),
         (wrap_pcm(PCM.tobytes(), 24000)[:-10], "wav_24000", "10 bytes of the audio are missing"),
-        (wrap_pcm(PCM.tobytes(), 16000), "wav_24000", "16000 Hz where 24000 Hz was asked for"),
         (wrap_pcm(b"", 24000), "wav_24000", "empty"),
         (b"", "pcm_24000", "no audio"),
         (b"{}", "wav_24000", "no WAV file"),
@@ -51,6 +51,16 @@ def test_a_compressed_file_is_kept_as_it_is_and_known_as_lossy():
 def test_audio_that_is_not_whole_is_told_apart(sent, output_format, reason):
     with pytest.raises(ValueError, match=reason):
         unpack_audio(answer(sent), output_format)
+
+
+def test_a_rate_that_was_not_asked_for_is_told():
+    audio, _ = unpack_audio(answer(wrap_pcm(PCM.tobytes(), 16000)), "wav_24000")
+    with pytest.raises(
+        WrongRateError, match=r"wav_24000 was asked for and 16,000 Hz came \(take ab12, paid and kept\)"
+    ):
+        check_rate("ab12", audio, "wav_24000")
+    check_rate("ab12", audio, "pcm_16000")
+    check_rate("ab12", mp3(), "wav_44100")
 
 
 @pytest.mark.parametrize(
@@ -97,4 +107,5 @@ def test_a_take_that_is_gone_changed_or_has_no_record_is_missing(tmp_path):
     record.write_text(kept)
     assert store.read("ab12") is not None
     wav.unlink()
-    assert store.read_record("ab12") is None
+    assert store.read("ab12") is None
+    assert store.read_record("ab12") == make_take(audio), "what is known of it stays"

@@ -1,4 +1,7 @@
+import http.server
 import logging
+import re
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,7 +122,31 @@ def test_a_service_that_never_answers_is_told_as_such(provider: Provider) -> Non
     failure = ask(provider)
     assert isinstance(failure, Failure)
     assert failure.kind == "unreachable"
-    assert failure.detail.startswith("the connection failed (ConnectError")
+    assert re.match(r"the connection to http://127\.0\.0\.1:\d+ failed \(ConnectError", failure.detail)
+
+
+def test_a_redirect_is_not_followed_with_the_key(provider: Provider) -> None:
+    seen: list[str] = []
+
+    class Redirect(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.append(self.path)
+            self.send_response(307)
+            self.send_header("location", f"{provider.url}{self.path}")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Redirect) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(ProviderError, match=rf"generate\.gemini\.base_url: {url} answers with a redirect"):
+            ask(provider, base_url=url)
+        server.shutdown()
+    assert len(seen) == 1
+    assert not provider.requests
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def test_markup_that_an_editor_leaves_is_not_spoken(tmp_path: Path, path: Path) 
         ("\n---\n", "\n", "line 12 is not `name: value`"),
         ("sha256: ", "sha: ", "`sha256` is missing"),
         (f"key: {KEY}", f"key: {'0' * 64}", "`key` is another one than in the file's name"),
-        ("heading: ", "heading: Cells ", "Expecting value"),
-        ("input_tokens: 812", "input_tokens: many", "invalid literal"),
+        ("heading: ", "heading: Cells ", "`heading` is no text in double quotes"),
+        ("input_tokens: 812", "input_tokens: many", "`input_tokens` is no number"),
     ],
 )
 def test_a_damaged_file_is_one_line_with_its_name_and_the_cure(

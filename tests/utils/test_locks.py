@@ -1,5 +1,7 @@
 """`utils.locks`: one process at a time, and nothing left behind."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ttsd.errors import StageError
-from ttsd.utils.locks import LOCK_NAME, hold_folder
+from ttsd.utils.locks import LOCK_NAME, hold_file, hold_folder, is_held
 
 HOLD = """
 import sys, time
@@ -68,3 +70,22 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StageError, match=r"out: cannot be written"), hold_folder(tmp_path / "file" / "out"):
         pass
+
+
+def test_a_lock_that_cannot_be_opened_is_not_taken_for_that_of_a_dead_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run"
+    assert not is_held(path)
+    with hold_file(path):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", _refuse)
+            with pytest.raises(
+                StageError, match=r"run: this lock cannot be read \(Permission denied\).*make it readable"
+            ):
+                is_held(path)
+        assert is_held(path)
+
+
+def _refuse(path: Path, *_: object) -> int:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

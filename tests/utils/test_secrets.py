@@ -57,10 +57,18 @@ def test_a_file_that_cannot_be_parsed_stops_without_echoing_it(
     tmp_path: Path, data: bytes, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / ".env").write_bytes(data)
-    with pytest.raises(ConfigError, match=r"^\.env:") as info:
+    with pytest.raises(ConfigError, match=rf"^{tmp_path}/\.env:") as info:
         read_secret("FIRST_KEY")
     shown = [str(info.value), str(info.value.__context__), caplog.text, *capfd.readouterr()]
     assert not any("s3cret" in text for text in shown)
+
+
+def test_where_the_file_is_looked_for_is_named_and_a_folder_of_its_name_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"into a file \.env in {tmp_path}, the working directory$"):
+        read_secret("FIRST_KEY")
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(ConfigError, match=rf"is not set; export it; {tmp_path}/\.env is a folder and holds no key$"):
+        read_secret("FIRST_KEY")
 
 
 def test_secrets_are_taken_out_of_other_peoples_messages() -> None:

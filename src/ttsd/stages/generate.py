@@ -81,7 +81,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         if kept:
             write_corpus(out_dir, kept, rejections)
         n_all = len(written.utterances)
-        raise ProviderError(f"{spoken.stop} ({len(kept)} of {n_all} utterances stand in {out_dir} so far)")
+        raise ProviderError(f"{spoken.stop}; {len(kept)} of {n_all} utterances stand in {out_dir} so far")
     # The calls and tokens of this run are no part of what the corpus is: the same corpus gives the same report.
     writer = {"writer": written.details["writer"]}
     details = {"guides": written.n_guides, "teacher": spoken.identity, **writer, **spoken.details}

@@ -8,6 +8,8 @@ from ttsd.errors import ConfigError
 from ttsd.teachers.elevenlabs import VOICE_SETTINGS, ElevenLabsClient, ModelFacts
 from ttsd.teachers.ledger import Ledger
 from ttsd.teachers.passages import BoughtVoice
+from ttsd.teachers.recovery import voice_pin
+from ttsd.teachers.takes import TakeStore
 from ttsd.utils.secrets import read_secret
 
 KEY_NAME = "ELEVENLABS_API_KEY"
@@ -16,8 +18,13 @@ KEY_NAME = "ELEVENLABS_API_KEY"
 class Account:
     """The account behind the key, and what the ledger keeps of it."""
 
-    def __init__(self, config: ElevenLabsConfig, ledger: Ledger) -> None:
+    def __init__(self, config: ElevenLabsConfig, ledger: Ledger, store: TakeStore | None = None) -> None:
         """Name the account; nothing is asked yet.
+
+        Args:
+            config: Voice, model, address.
+            ledger: Keeps what the account says of the voice.
+            store: Keeps it as well, lest it be lost with the ledger; none leaves nothing on the disk.
 
         Raises:
             ConfigError: No voice is chosen.
@@ -26,7 +33,9 @@ class Account:
             raise ConfigError("generate.elevenlabs.voice: missing; set it to the id of a voice of the account")
         self._config = config
         self._ledger = ledger
-        self._pin = f"voice {config.voice}"
+        self._voice_id = config.voice
+        self._pin = voice_pin(config.voice)
+        self._store = store
         self._lock = threading.Lock()
         self._client: ElevenLabsClient | None = None
         self._model: ModelFacts | None = None
@@ -61,16 +70,20 @@ class Account:
             return self._model
 
     def voice_facts(self) -> dict[str, Any]:
-        """Return the voice's name, category, labels and stored settings; asked once and kept in the ledger.
+        """Return the voice's name, category, labels and stored settings; asked once and kept, with the takes as well.
 
         The stored settings can change on the service's side, and with them every key: they are kept for good.
 
         Raises:
             ProviderError: There is no such voice, or the account cannot be asked.
+            StageError: They cannot be kept.
         """
         kept = self._ledger.read_pin(self._pin)
-        facts = self._ledger.pin(self._pin, self.client().read_voice()) if kept is None else kept
-        return dict(facts)
+        facts = dict(self._ledger.pin(self._pin, self.client().read_voice()) if kept is None else kept)
+        if self._store is not None:
+            # Before anything is bought by them.
+            self._store.write_voice(self._voice_id, facts)
+        return facts
 
     def voice(self) -> BoughtVoice:
         """Return what shapes the audio: the voice's stored settings under those of the configuration.

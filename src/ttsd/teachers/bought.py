@@ -42,6 +42,7 @@ def collect_bought(
     voice: BoughtVoice,
     facts: Mapping[str, Any],
     refused: Mapping[str, str],
+    wrong_rates: Mapping[str, int],
     stop: TtsdError | None,
 ) -> Bought:
     """Look up where every utterance is spoken, or why it is not.
@@ -53,6 +54,7 @@ def collect_bought(
         voice: Who speaks.
         facts: What the account says of the voice.
         refused: Why the service refuses a sentence, by its key.
+        wrong_rates: Sample rate in Hz of every take that has another one than was asked for.
         stop: Why the run ended early, if it did.
     """
     settings = {name: value for name, value in voice.settings.items() if name not in ("voice_id", "model_id")}
@@ -69,7 +71,10 @@ def collect_bought(
     for utterance in utterances:
         key = keys[utterance.id]
         place = places.get(key)
-        if place is not None and place.state == "paid":
+        if place is not None and place.take in wrong_rates:
+            value = f"{wrong_rates[place.take]} Hz for {voice.settings['output_format']}"
+            result.missing[utterance.id] = ("wrong_sample_rate", value)
+        elif place is not None and place.state == "paid":
             result.places[utterance.id] = place
         elif place is not None:
             unknown[utterance.id] = place.take

@@ -7,31 +7,31 @@ ends in doubt is never sent again on its own: it is looked for in the service's 
 import contextlib
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ttsd.config import ElevenLabsConfig
 from ttsd.data.corpus import Utterance
-from ttsd.errors import LedgerError, ProviderError, TtsdError
+from ttsd.errors import ProviderError, TtsdError
 from ttsd.report import Progress
 from ttsd.teachers.account import Account
+from ttsd.teachers.answers import WrongRateError, check_rate
 from ttsd.teachers.bought import Bought, collect_bought
-from ttsd.teachers.gate import Gate
 from ttsd.teachers.ledger import Ledger, Place
-from ttsd.teachers.outcomes import DoubtError, NotReachedError, RefusedError, TurnedAwayError
-from ttsd.teachers.passages import BoughtVoice, Passage, plan_passages, sentence_key
-from ttsd.teachers.recovery import HOLDERS_NAME, close_orphans, enter_takes, keep_answer, make_holder, recover_takes
-from ttsd.teachers.takes import Answer, TakeStore
-from ttsd.utils.files import explain_write
+from ttsd.teachers.passages import BoughtVoice, Passage, find_sentence_keys, plan_passages
+from ttsd.teachers.recovery import (
+    HOLDERS_NAME,
+    LOST,
+    close_orphans,
+    enter_takes,
+    make_holder,
+    recover_takes,
+    sweep,
+)
+from ttsd.teachers.sending import MOST_REFUSALS, Sender
+from ttsd.teachers.takes import TakeStore
 from ttsd.utils.locks import hold_file
 
-# A request that is refused is that request's fault; when the first ones all are, it is the settings'.
-_REFUSALS_TO_STOP = 5
-# Nothing is billed, so it costs nothing to ask once more whether it is meant.
-_MOST_REFUSALS = 3
-_UNREACHED_S = 15.0
-"""How long nobody may be reached before the run stops: a restart of the service is over by then."""
 _POLL_S = 0.2
 
 
@@ -54,8 +54,9 @@ def buy_speech(utterances: Sequence[Utterance], folder: Path, config: ElevenLabs
     """
     store, holder = TakeStore(folder), make_holder()
     with contextlib.closing(Ledger(folder)) as ledger, hold_file(folder / HOLDERS_NAME / holder):
+        sweep(store, folder / HOLDERS_NAME, holder)
         enter_takes(ledger, store)
-        with contextlib.closing(Account(config, ledger)) as account:
+        with contextlib.closing(Account(config, ledger, store)) as account:
             return _Buyer(utterances, folder, config, progress, ledger, store, account, holder).run()
 
 
@@ -67,8 +68,11 @@ def check_voice(folder: Path, config: ElevenLabsConfig) -> None:
         ProviderError: The account has no such voice, or cannot be asked.
         LedgerError: The ledger cannot be used.
     """
-    with contextlib.closing(Ledger(folder)) as ledger, contextlib.closing(Account(config, ledger)) as account:
-        account.voice()
+    store = TakeStore(folder)
+    with contextlib.closing(Ledger(folder)) as ledger, hold_file(folder / HOLDERS_NAME / make_holder()):
+        enter_takes(ledger, store)
+        with contextlib.closing(Account(config, ledger, store)) as account:
+            account.voice()
 
 
 class _Buyer:
@@ -92,25 +96,21 @@ class _Buyer:
         self._ledger = ledger
         self._store = store
         self._account = account
-        self._holder = holder
         self._voice: BoughtVoice = account.voice()
-        self._keys = {u.id: sentence_key(self._voice.settings, u.spoken) for u in utterances}
-        self._gate = Gate(config.max_concurrent)
+        self._keys = find_sentence_keys(utterances, self._voice)
         self._lock = threading.Lock()
         self._stop: TtsdError | None = None
         self._halt = threading.Event()
         """Set when no more is to be sent."""
         self._bug: BaseException | None = None
-        self._refused: dict[str, str] = {}
-        self._n_refused: Counter[str] = Counter()
-        self._refused_takes: set[str] = set()
-        self._n_answered = self._n_paid = 0
-        self._unreached_since: float | None = None
+        self._wrong_rates: dict[str, int] = {}
+        self._n_paid = 0
+        self._sender = Sender(config, account, ledger, store, self._keys, holder, self._halt, self._count_paid)
 
     def run(self) -> Bought:
         close_orphans(self._ledger, self._store, self._holders)
-        self._doubt_lost_takes()
         try:
+            self._check_takes()
             self._recover()
             if self._config.rebuy_unknown:
                 self._give_up_unknown()
@@ -120,8 +120,19 @@ class _Buyer:
                     self._recover()
         except ProviderError as error:
             self._stop_run(error)
+        # Sentences that are said twice are counted only here.
+        self._report()
         facts = self._account.voice_facts()
-        return collect_bought(self._utterances, self._keys, self._ledger, self._voice, facts, self._refused, self._stop)
+        return collect_bought(
+            self._utterances,
+            self._keys,
+            self._ledger,
+            self._voice,
+            facts,
+            self._sender.refused,
+            self._wrong_rates,
+            self._stop,
+        )
 
     def _find(self) -> dict[str, Place]:
         return self._ledger.find(list(self._keys.values()))
@@ -131,26 +142,39 @@ class _Buyer:
         passages = self._plan()
         if not passages:
             return False
-        before = self._find(), self._n_refused.total()
+        before = self._find(), self._sender.n_refused.total()
         self._report()
         self._buy(passages)
-        return (self._find(), self._n_refused.total()) != before
+        return (self._find(), self._sender.n_refused.total()) != before
 
     def _plan(self) -> list[Passage]:
-        refused = {key for key, n_times in self._n_refused.items() if n_times >= _MOST_REFUSALS}
+        refused = {key for key, n_times in self._sender.n_refused.items() if n_times >= MOST_REFUSALS}
         spoken = self._find().keys() | refused
         if not any(key not in spoken for key in self._keys.values()):
             return []
         model = self._account.model()
         max_chars = min(self._config.max_request_chars, model.max_chars or self._config.max_request_chars)
-        return list(plan_passages(self._utterances, self._voice, spoken, max_chars))
+        return list(plan_passages(self._utterances, self._keys, self._voice, spoken, max_chars))
 
-    def _doubt_lost_takes(self) -> None:
+    def _check_takes(self) -> None:
+        """Doubt the takes whose audio was lost.
+
+        Raises:
+            WrongRateError: One has another sample rate than was asked for.
+        """
         takes = {place.take for place in self._find().values() if place.state == "paid"}
         for take in sorted(takes):
             # The whole of it, not only that it is there: when it is cut it is too late to fetch it.
-            if self._store.read(take) is None:
-                self._ledger.lose(take, "its audio on the disk is gone or damaged")
+            found = self._store.read(take)
+            if found is None:
+                self._ledger.lose(take, LOST)
+                continue
+            try:
+                check_rate(take, found[1], self._voice.settings["output_format"])
+            except WrongRateError as error:
+                self._stop_run(error)
+        if self._stop is not None:
+            raise self._stop
 
     def _recover(self) -> None:
         # Of any corpus: it costs nothing. Those of other voices wait for a run with theirs.
@@ -161,7 +185,7 @@ class _Buyer:
             if all(purchase.request["request"][name] == self._voice.settings[name] for name in mine)
         ]
         if unknown:
-            recover_takes(self._ledger, self._store, self._account.client(), unknown, time.time())
+            recover_takes(self._ledger, self._store, self._account.client(), unknown)
 
     def _give_up_unknown(self) -> None:
         for take in sorted({place.take for place in self._find().values() if place.state == "unknown"}):
@@ -190,9 +214,9 @@ class _Buyer:
         return {place.take for place in self._find().values() if place.state == "reserved"}
 
     def _report(self) -> None:
-        n_paid = sum(place.state == "paid" for place in self._find().values())
-        self._n_paid = n_paid
-        self._progress(n_paid, len(self._utterances), "speech", f"{self._ledger.spent():,} credits")
+        paid = {sentence for sentence, place in self._find().items() if place.state == "paid"}
+        self._n_paid = sum(key in paid for key in self._keys.values())
+        self._progress(self._n_paid, len(self._utterances), "speech", f"{self._ledger.spent():,} credits")
 
     def _buy(self, passages: list[Passage]) -> None:
         todo = iter(passages)
@@ -223,8 +247,7 @@ class _Buyer:
                     passage = next(todo, None)
                 if passage is None:
                     return
-                while not self._halt.is_set() and not self._try(passage):
-                    pass
+                self._sender.buy(passage)
         except TtsdError as error:
             self._stop_run(error)
         except BaseException as error:
@@ -234,120 +257,15 @@ class _Buyer:
         finally:
             end.set()
 
-    def _try(self, passage: Passage) -> bool:
-        """Buy one passage; false where its request may be sent again."""
-        if not self._gate.enter(self._halt.is_set):
-            return True
-        try:
-            if not self._reserve(passage):
-                return True
-            answer = self._send(passage)
-        except TurnedAwayError as error:
-            self._ledger.release(passage.key)
-            self._hold_back(self._gate.turned_away(error.retry_after_s, error.is_full))
-            return False
-        except NotReachedError as error:
-            self._ledger.release(passage.key)
-            self._count_unreached(error)
-            return False
-        finally:
-            self._gate.leave()
-        # Outside the gate: while the disk takes this answer, the service can work on the next.
-        if answer is not None:
-            self._keep(passage, answer)
-        return True
-
-    def _reserve(self, passage: Passage) -> bool:
-        cap = self._config.max_credits
-        estimate = self._account.model().estimate(passage.request["text"])
-        reserved = self._ledger.reserve(
-            passage.key,
-            {"request": passage.request, "texts": list(passage.texts)},
-            self._keys_of(passage),
-            estimate=estimate,
-            cap=cap,
-            holder=self._holder,
-            now_unix=time.time(),
-        )
-        if reserved == "over_cap":
-            raise ProviderError(
-                f"elevenlabs: {self._ledger.spent():,} credits are spent or in flight and the next request costs "
-                f"{estimate:,}, above the cap of {cap:,}; raise --max-credits and run the same command again to go on"
-            )
-        return reserved == "reserved"
-
-    def _send(self, passage: Passage) -> Answer | None:
-        """Send a reserved request, and record what becomes of it where that is no answer."""
-        try:
-            answer, maximum = self._account.client().speak(passage.request)
-        except RefusedError as error:
-            self._ledger.release(passage.key)
-            self._refuse(passage, str(error))
-            return None
-        except ProviderError:
-            self._ledger.release(passage.key)
-            raise
-        except DoubtError as error:
-            self._ledger.doubt(passage.key, str(error), request_id=error.request_id, history_id=error.history_id)
-            return None
-        self._gate.answered(maximum)
-        return answer
-
-    def _keep(self, passage: Passage, answer: Answer) -> None:
-        (purchase,) = self._ledger.find_purchases([passage.key]).values()
-        try:
-            keep_answer(self._ledger, self._store, purchase, answer, is_recovered=False, now_unix=time.time())
-        except ValueError as error:
-            # Paid for, and not whole; the history may have the whole of it.
-            self._ledger.doubt(passage.key, str(error), request_id=answer.request_id, history_id=answer.history_id)
-            return
-        except (TtsdError, OSError) as error:
-            # Paid for, and the disk does not take it. The ledger may lie on the same disk: the first reason counts.
-            with contextlib.suppress(LedgerError):
-                reason = "its audio could not be written"
-                self._ledger.doubt(passage.key, reason, request_id=answer.request_id, history_id=answer.history_id)
-            if isinstance(error, OSError):
-                raise explain_write(self._store.folder, error) from None
-            raise
+    def _count_paid(self, n_utterances: int) -> None:
         with self._lock:
-            self._n_answered += 1
-            self._unreached_since = None
-            self._n_paid += len(passage.utterances)
+            self._n_paid += n_utterances
             spent = f"{self._ledger.spent():,} credits"
             self._progress(self._n_paid, len(self._utterances), "speech", spent)
-
-    def _keys_of(self, passage: Passage) -> list[str]:
-        return [self._keys[utterance.id] for utterance in passage.utterances]
-
-    def _hold_back(self, waited_s: float) -> None:
-        if waited_s > self._config.max_wait_s:
-            raise ProviderError(
-                f"elevenlabs: the service turns every request away as too many, for {waited_s:.0f} s until the next "
-                "try; run the same command again later to go on"
-            )
-
-    def _count_unreached(self, error: NotReachedError) -> None:
-        # By the time and not by the number: all that are sent at once find the port closed.
-        now = time.monotonic()
-        with self._lock:
-            if self._unreached_since is None:
-                self._unreached_since = now
-            unreached_s = now - self._unreached_since
-        if unreached_s > _UNREACHED_S:
-            raise ProviderError(f"elevenlabs: {error}; check the line and run the same command again to go on")
-        self._halt.wait(min(0.25 + unreached_s, 4.0))
-
-    def _refuse(self, passage: Passage, reason: str) -> None:
-        keys = self._keys_of(passage)
-        with self._lock:
-            self._refused |= dict.fromkeys(keys, reason)
-            self._n_refused.update(keys)
-            self._refused_takes.add(passage.key)
-            all_refused = self._n_answered == 0 and len(self._refused_takes) >= _REFUSALS_TO_STOP
-        if all_refused:
-            raise ProviderError(f"elevenlabs: {reason}, every request so far; check the settings generate.elevenlabs")
 
     def _stop_run(self, error: TtsdError) -> None:
         with self._lock:
             self._stop = self._stop or error
+            if isinstance(error, WrongRateError):
+                self._wrong_rates[error.take] = error.sample_rate
         self._halt.set()

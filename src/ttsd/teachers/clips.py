@@ -11,8 +11,9 @@ from ttsd.data.corpus import WAVS_NAME, Utterance
 from ttsd.data.cutting import cut_take
 from ttsd.errors import LedgerError
 from ttsd.report import Progress
+from ttsd.teachers.answers import decode_take
 from ttsd.teachers.ledger import Place
-from ttsd.teachers.takes import TakeStore, decode_take
+from ttsd.teachers.takes import TakeStore
 from ttsd.utils.files import sha256_json
 from ttsd.utils.parallel import map_resumable
 

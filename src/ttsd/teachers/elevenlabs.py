@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from ttsd.config import ElevenLabsConfig
 from ttsd.data.cutting import CharacterTimes
 from ttsd.errors import ProviderError
+from ttsd.teachers.answers import Answer
 from ttsd.teachers.outcomes import (
     DoubtError,
     NotReachedError,
@@ -24,7 +25,6 @@ from ttsd.teachers.outcomes import (
     TurnedAwayError,
     explain_status,
 )
-from ttsd.teachers.takes import Answer
 from ttsd.utils.extras import require
 from ttsd.utils.secrets import Secret, redact
 
@@ -83,10 +83,12 @@ class ElevenLabsClient:
         self._config = config
         self._key = key
         # Of our own, to be closed: the SDK leaves its connections to chance.
-        self._transport = require("providers", "httpx").Client(timeout=config.timeout_s, follow_redirects=True)
+        # A redirect would carry the key along, to whatever host it names.
+        self._transport = require("providers", "httpx").Client(timeout=config.timeout_s, follow_redirects=False)
         self._client = sdk.ElevenLabs(
             api_key=key.reveal(), base_url=config.base_url, timeout=config.timeout_s, httpx_client=self._transport
         )
+        self._address = config.base_url or "https://api.elevenlabs.io"
 
     def close(self) -> None:
         """Close the connections."""
@@ -244,6 +246,11 @@ class ElevenLabsClient:
             yield
         except api_error as error:
             headers, body = self._clean(dict(error.headers or {})), self._clean(error.body)
+            if error.status_code is not None and 300 <= error.status_code < 400:
+                raise ProviderError(
+                    f"generate.elevenlabs.base_url: {self._address} answers with a redirect ({error.status_code}), "
+                    "which would carry the key to another place; set it to the address of the service itself"
+                ) from None
             raise explain_status(error.status_code, headers, body) from None
         except parsing_error as error:
             raise explain_status(200, self._clean(dict(error.headers or {})), None) from None
@@ -256,7 +263,7 @@ class ElevenLabsClient:
             # And any JSON for an object.
             raise explain_status(200, {}, "no object") from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NotReachedError(redact(f"cannot be reached: {error}", self._key)) from None
+            raise NotReachedError(redact(f"{self._address} cannot be reached ({error})", self._key)) from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
             raise ProviderError(
                 f"generate.elevenlabs.base_url: {self._config.base_url} is no address; write it as https://host"

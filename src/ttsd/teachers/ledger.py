@@ -16,51 +16,19 @@ or paid, by an index of the database: no code can buy a take twice.
 """
 
 import json
-import sqlite3
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ttsd.errors import LedgerError
-from ttsd.utils.files import explain_write
+from ttsd.teachers.ledger_file import LedgerFile
 
 LEDGER_NAME = "ledger.sqlite"
 State = Literal["reserved", "unknown", "paid", "given_up"]
 Reserved = Literal["reserved", "taken", "over_cap"]
 
-_BUSY_TIMEOUT_S = 60.0
-_CURES = {
-    "is full": "free some space and run the same command again to go on",
-    "readonly": "make the file and its folder writable",
-    "unable to open": "make the file and its folder readable and writable",
-    "is locked": "end the program that holds it and run the same command again to go on",
-}
 _COLUMNS = "id, take, state, request, estimate, credits, holder, reserved_unix, request_id, history_id, reason"
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS purchases (
-    id INTEGER PRIMARY KEY,
-    take TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('reserved', 'unknown', 'paid', 'given_up')),
-    request TEXT NOT NULL,
-    estimate INTEGER NOT NULL,
-    credits INTEGER,
-    holder TEXT NOT NULL,
-    reserved_unix REAL NOT NULL,
-    request_id TEXT,
-    history_id TEXT UNIQUE,
-    reason TEXT
-);
-CREATE UNIQUE INDEX IF NOT EXISTS one_live_purchase ON purchases (take) WHERE state != 'given_up';
-CREATE INDEX IF NOT EXISTS spending ON purchases (credits, estimate);
-CREATE TABLE IF NOT EXISTS sentences (
-    sentence TEXT NOT NULL, take TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (sentence, take)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS pins (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
 
 
 @dataclass(frozen=True)
@@ -107,38 +75,11 @@ class Ledger:
             LedgerError: The file is not a ledger or cannot be read.
             StageError: The folder cannot be written.
         """
-        self.path = Path(":memory:") if folder is None else folder / LEDGER_NAME
-        self._lock = threading.RLock()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            self._switch_to_wal()
-            with self._transaction() as db:
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-        except OSError as error:
-            raise explain_write(self.path, error) from None
-        except sqlite3.Error as error:
-            raise self._explain(error) from None
-
-    def _switch_to_wal(self) -> None:
-        # SQLite does not wait here for others that open the same new file: it refuses at once.
-        until_s = time.monotonic() + _BUSY_TIMEOUT_S
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
-                    raise
-                time.sleep(0.01)
+        self._file = LedgerFile(Path(":memory:") if folder is None else folder / LEDGER_NAME)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
     def reserve(
         self,
@@ -167,7 +108,7 @@ class Ledger:
         Returns:
             `reserved`; `taken` where the take or one of its sentences is bought, in flight or unknown; or `over_cap`.
         """
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             # A replan by another process may have put one of the sentences into a take of its own.
             if self._is_live(take) or self.find(sentences):
                 return "taken"
@@ -186,7 +127,7 @@ class Ledger:
     ) -> None:
         """Record that a take is paid and its audio on the disk; without `credits` it cost what was expected."""
         # The take on the disk says the same: if the power fails before this is flushed, it is settled from there.
-        with self._transaction(is_flushed=False) as db:
+        with self._file.transaction(is_flushed=False) as db:
             db.execute(
                 "UPDATE purchases SET state = 'paid', reason = NULL, credits = COALESCE(?, estimate), "
                 "request_id = COALESCE(?, request_id), history_id = COALESCE(?, history_id) WHERE take = ? AND "
@@ -197,7 +138,7 @@ class Ledger:
 
     def release(self, take: str) -> None:
         """Take a reservation back: the service said that nothing was billed, or was never reached."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute("DELETE FROM purchases WHERE take = ? AND state = 'reserved'", (take,))
             db.execute(
                 "DELETE FROM sentences WHERE take = ? AND take NOT IN (SELECT take FROM purchases WHERE take = ?)",
@@ -214,7 +155,7 @@ class Ledger:
         holder: str | None = None,
     ) -> None:
         """Record that nobody knows whether a take was billed; with `holder`, only where that run has reserved it."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "UPDATE purchases SET state = 'unknown', reason = ?, request_id = COALESCE(?, request_id), "
                 "history_id = COALESCE(?, history_id) WHERE take = ? AND state IN ('reserved', 'unknown') AND "
@@ -225,7 +166,7 @@ class Ledger:
 
     def lose(self, take: str, reason: str) -> None:
         """Record that the audio of a paid take is not on the disk any more."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "UPDATE purchases SET state = 'unknown', reason = ? WHERE take = ? AND state = 'paid'", (reason, take)
             )
@@ -233,7 +174,7 @@ class Ledger:
 
     def give_up(self, take: str) -> None:
         """Record that the user gives an unknown take up, so that it can be bought again; its price stays spent."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute("UPDATE purchases SET state = 'given_up' WHERE take = ? AND state = 'unknown'", (take,))
             self._check_known(take)
 
@@ -247,28 +188,48 @@ class Ledger:
         request_id: str | None,
         history_id: str | None,
         reserved_unix: float,
-    ) -> None:
-        """Enter a paid take that lies on the disk and that the ledger does not know."""
-        with self._transaction() as db:
-            if not self._is_live(take):
-                db.execute(
-                    "INSERT INTO purchases (take, state, request, estimate, credits, holder, reserved_unix, "
-                    "request_id, history_id) VALUES (?, 'paid', ?, ?, ?, 'adopted', ?, ?, ?)",
-                    (
-                        take,
-                        json.dumps(request, ensure_ascii=False, sort_keys=True),
-                        credits,
-                        credits,
-                        reserved_unix,
-                        request_id,
-                        self._unclaimed(history_id, take),
-                    ),
-                )
-                self._write_sentences(take, sentences)
+        doubt: str | None = None,
+        is_there: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Enter a take of which the disk has a record and the ledger knows nothing; false where that is so no more.
+
+        Args:
+            take: Key of the take.
+            request: What was sent.
+            sentences: Keys of the sentences in it, in their order.
+            credits: What it cost, or is expected to have cost.
+            request_id: The service's name for the request, if known.
+            history_id: The item of the service's history, if known.
+            reserved_unix: When it was reserved, in seconds since 1970.
+            doubt: Why its outcome is unknown; none where it is paid and its audio on the disk.
+            is_there: Tells whether the record is still there. A living run reserves before it writes one and removes
+                it before it releases: one without a purchase, seen while nobody else can reserve, is of a lost ledger.
+        """
+        with self._file.transaction() as db:
+            # What the user gave up is known, and stays so until its audio is there.
+            if self._is_live(take) or (doubt is not None and self._is_known(take)) or not is_there():
+                return False
+            db.execute(
+                "INSERT INTO purchases (take, state, request, estimate, credits, holder, reserved_unix, "
+                "request_id, history_id, reason) VALUES (?, ?, ?, ?, ?, 'adopted', ?, ?, ?, ?)",
+                (
+                    take,
+                    "paid" if doubt is None else "unknown",
+                    json.dumps(request, ensure_ascii=False, sort_keys=True),
+                    credits,
+                    credits if doubt is None else None,
+                    reserved_unix,
+                    request_id,
+                    self._unclaimed(history_id, take),
+                    doubt,
+                ),
+            )
+            self._write_sentences(take, sentences)
+            return True
 
     def find(self, sentences: Sequence[str]) -> dict[str, Place]:
         """Return where sentences are spoken, by their keys; those in no live purchase are left out."""
-        rows = self._read(
+        rows = self._file.read(
             "SELECT s.sentence, s.take, s.place, p.state FROM json_each(?) AS wanted "
             "JOIN sentences AS s ON s.sentence = wanted.value "
             "JOIN purchases AS p ON p.take = s.take AND p.state != 'given_up' "
@@ -281,7 +242,7 @@ class Ledger:
     def purchases(self, *states: State) -> list[Purchase]:
         """Return the purchases in the given states, oldest first."""
         marks = ", ".join("?" * len(states))
-        rows = self._read(
+        rows = self._file.read(
             f"SELECT {_COLUMNS} FROM purchases WHERE state IN ({marks}) ORDER BY id",
             *states,
         )
@@ -289,7 +250,7 @@ class Ledger:
 
     def find_purchases(self, takes: Sequence[str]) -> dict[str, Purchase]:
         """Return the live purchases of takes, by their keys."""
-        rows = self._read(
+        rows = self._file.read(
             f"SELECT {_COLUMNS} FROM purchases WHERE state != 'given_up' AND take IN (SELECT value FROM json_each(?))",
             json.dumps(list(takes)),
         )
@@ -297,7 +258,7 @@ class Ledger:
 
     def find_unbought(self, takes: Sequence[str]) -> list[str]:
         """Return those of some takes that have no live purchase."""
-        rows = self._read(
+        rows = self._file.read(
             "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT take FROM purchases WHERE state != 'given_up')",
             json.dumps(list(takes)),
         )
@@ -305,72 +266,42 @@ class Ledger:
 
     def has_history(self, history_id: str) -> bool:
         """Tell whether a purchase is known to be this item of the service's history."""
-        return bool(self._read("SELECT 1 FROM purchases WHERE history_id = ?", history_id))
+        return bool(self._file.read("SELECT 1 FROM purchases WHERE history_id = ?", history_id))
 
     def spent(self) -> int:
         """Return the credits of every purchase ever: paid, in flight, unknown and given up."""
-        ((total,),) = self._read("SELECT COALESCE(SUM(COALESCE(credits, estimate)), 0) FROM purchases")
+        ((total,),) = self._file.read("SELECT COALESCE(SUM(COALESCE(credits, estimate)), 0) FROM purchases")
         return int(total)
 
     def pin(self, name: str, value: Any) -> Any:
         """Return the value kept under a name; the first one given is kept for good."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute("INSERT OR IGNORE INTO pins VALUES (?, ?)", (name, json.dumps(value, sort_keys=True)))
         return self.read_pin(name)
 
     def read_pin(self, name: str) -> Any:
         """Return the value kept under a name, or none."""
-        rows = self._read("SELECT value FROM pins WHERE name = ?", name)
+        rows = self._file.read("SELECT value FROM pins WHERE name = ?", name)
         return json.loads(rows[0][0]) if rows else None
 
     def _is_live(self, take: str) -> bool:
-        return bool(self._read("SELECT 1 FROM purchases WHERE take = ? AND state != 'given_up'", take))
+        return bool(self._file.read("SELECT 1 FROM purchases WHERE take = ? AND state != 'given_up'", take))
 
     def _write_sentences(self, take: str, sentences: Sequence[str]) -> None:
         rows = [(sentence, take, place) for place, sentence in enumerate(sentences)]
-        self._db.executemany("INSERT OR IGNORE INTO sentences VALUES (?, ?, ?)", rows)
+        self._file.db.executemany("INSERT OR IGNORE INTO sentences VALUES (?, ?, ?)", rows)
 
     def _unclaimed(self, history_id: str | None, take: str) -> str | None:
         """Return an item of the history, or none where another purchase has it; the audio tells what a take is."""
         claims = "SELECT 1 FROM purchases WHERE history_id = ? AND (take != ? OR state = 'given_up')"
-        return None if self._read(claims, history_id, take) else history_id
+        return None if self._file.read(claims, history_id, take) else history_id
+
+    def _is_known(self, take: str) -> bool:
+        return bool(self._file.read("SELECT 1 FROM purchases WHERE take = ?", take))
 
     def _check_known(self, take: str) -> None:
-        if not self._read("SELECT 1 FROM purchases WHERE take = ?", take):
-            raise LedgerError(f"{self.path}: {take[:16]} is gone from the ledger; restore the file from a copy")
-
-    def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock:
-            try:
-                return self._db.execute(query, values).fetchall()
-            except sqlite3.Error as error:
-                raise self._explain(error) from None
-
-    @contextmanager
-    def _transaction(self, is_flushed: bool = True) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                # Full: a commit is on the disk, not in a cache, before the request that it announces is sent.
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if is_flushed else 'NORMAL'}")
-                # Immediate: nobody else writes between what is checked here and what is written.
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise self._explain(error) from None
-
-    def _explain(self, error: sqlite3.Error) -> LedgerError:
-        cure = next(
-            (cure for word, cure in _CURES.items() if word in str(error)),
-            "run again when no other program holds it; if it is damaged, move it away and the takes beside it are "
-            "entered anew",
-        )
-        return LedgerError(f"{self.path}: the ledger of bought speech cannot be used ({error}); {cure}")
+        if not self._is_known(take):
+            raise LedgerError(f"{self._file.path}: {take[:16]} is gone from the ledger; restore the file from a copy")
 
 
 def _read_purchase(row: tuple[Any, ...]) -> Purchase:

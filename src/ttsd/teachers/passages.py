@@ -1,6 +1,6 @@
 """What is bought in one request: consecutive sentences of a paragraph that nobody has spoken yet."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -80,8 +80,17 @@ def sentence_key(request: dict[str, Any], text: str) -> str:
     return sha256_json({"provider": "elevenlabs", **shapes, "sentence": text})
 
 
+def find_sentence_keys(utterances: Sequence[Utterance], voice: BoughtVoice) -> dict[str, str]:
+    """Return the key of what each utterance says in a voice, by the utterance's id."""
+    return {utterance.id: sentence_key(voice.settings, utterance.spoken) for utterance in utterances}
+
+
 def plan_passages(
-    utterances: Sequence[Utterance], voice: BoughtVoice, spoken: Container[str], max_chars: int
+    utterances: Sequence[Utterance],
+    keys: Mapping[str, str],
+    voice: BoughtVoice,
+    spoken: Container[str],
+    max_chars: int,
 ) -> Iterator[Passage]:
     """Yield what there is to buy, in the order of the utterances.
 
@@ -90,6 +99,7 @@ def plan_passages(
 
     Args:
         utterances: All utterances of a corpus, those of a paragraph one after the other.
+        keys: Key of each one's sentence, by its id.
         voice: Who speaks.
         spoken: Keys of sentences that are bought, in flight, or in doubt.
         max_chars: Longest text of a request; a single utterance may be longer.
@@ -102,7 +112,7 @@ def plan_passages(
             end = start
             length = 0
             while end < len(members) and (end == start or _continues(members[end - 1], members[end])):
-                key = sentence_key(voice.settings, members[end].spoken)
+                key = keys[members[end].id]
                 length += len(members[end].spoken) + (end > start)
                 if key in spoken or key in claimed or (end > start and length > max_chars):
                     break

@@ -1,44 +1,28 @@
 """Takes on the disk: the audio of one bought request and all that is known of it, whole or absent, never changed.
 
-    <folder>/ab/<take>.json   request, texts, times of the characters, cost, ids; written first
-    <folder>/ab/<take>.wav    the audio; written last, so that its presence says that the take is whole
+    <folder>/ab/<take>.json      request, texts, price; before the request is sent. With its answer: times, cost, ids
+    <folder>/ab/<take>.wav       the audio; written last, so that its presence says that the take is whole
+    <folder>/voice-<voice>.json  what the account said of a voice when it was first bought
 
-The ledger can be lost: what lies here is enough to enter every paid take anew.
+The ledger can be lost: what lies here is enough to enter every paid take anew, and every one in doubt, which has a
+record and no audio.
 """
 
+import contextlib
 import hashlib
-import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ttsd.data.audio import Waveform, encode_wav, to_mono
 from ttsd.data.cutting import CharacterTimes
-from ttsd.data.wav_header import missing_bytes_in
-from ttsd.errors import LedgerError
+from ttsd.errors import ConfigError, LedgerError
 from ttsd.utils.files import atomic_path, explain_write
+from ttsd.utils.folders import find_file_in_place
 
-# Of the end of the last character: services round their times.
-_SHORT_S = 0.25
-_LOSSY_STARTS = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"OggS")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the service gave for a request."""
-
-    audio: bytes
-    """As it was sent: a WAV, or samples without a header."""
-    times: CharacterTimes | None
-    """Times of the characters of the text; none where the service gave none."""
-    credits: int | None
-    request_id: str | None
-    history_id: str | None
+_VOICE_START = "voice-"
 
 
 @dataclass(frozen=True)
@@ -54,12 +38,13 @@ class Take:
     request_id: str | None
     history_id: str | None
     bought_unix: float
+    """When it was asked for, in seconds since 1970."""
     is_recovered: bool
     """Fetched from the service's history, after its first answer was lost."""
     is_lossy: bool
     """The history gave a compressed file; kept, but nothing to train on."""
     sha256: str
-    """Of the audio file."""
+    """Of the audio file; empty as long as there is no answer."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -76,7 +61,13 @@ class TakeStore:
     """The folder of takes."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder; it is made when the first take is written."""
+        """Name the folder; it is made when the first take is written.
+
+        Raises:
+            ConfigError: A file stands in its place.
+        """
+        if (standing := find_file_in_place(folder)) is not None:
+            raise ConfigError(f"paths.takes: {standing} is a file where the folder {folder} is needed; name another")
         self.folder = folder
 
     def write(self, take: Take, audio: bytes) -> None:
@@ -85,15 +76,72 @@ class TakeStore:
         Raises:
             StageError: The disk does not take it.
         """
-        record = asdict(take) | {"times": None if take.times is None else asdict(take.times)}
-        path = self._path(take.key, ".json")
-        self._write(path, json.dumps(record, ensure_ascii=False).encode())
+        path = self._write_record(take)
         self._write(path.with_suffix(".wav"), audio)
+        self._sync(path)
+
+    def announce(
+        self, key: str, request: dict[str, Any], texts: Sequence[str], *, estimate: int, now_unix: float
+    ) -> None:
+        """Write down what is about to be asked for; from here on the take is in doubt, whatever becomes of the ledger.
+
+        Raises:
+            StageError: The disk does not take it.
+        """
+        self._sync(
+            self._write_record(Take(key, request, tuple(texts), None, estimate, None, None, now_unix, False, False, ""))
+        )
+
+    def withdraw(self, key: str) -> None:
+        """Remove what was announced: nothing was billed.
+
+        Raises:
+            StageError: The disk does not take it.
+        """
+        path = self._path(key, ".json")
         try:
-            _sync_folder(path.parent)
-            _sync_folder(self.folder)
+            path.unlink(missing_ok=True)
         except OSError as error:
-            raise explain_write(path.parent, error) from None
+            raise explain_write(path, error) from None
+
+    def write_voice(self, voice: str, facts: dict[str, Any]) -> None:
+        """Keep what the account said of a voice, where nothing is kept of it yet.
+
+        Raises:
+            StageError: The disk does not take it.
+        """
+        path = self.folder / f"{_VOICE_START}{voice}.json"
+        if not path.exists():
+            self._write(path, json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True).encode())
+            self._sync(path)
+
+    def voices(self) -> dict[str, dict[str, Any]]:
+        """Return what is kept of every voice, by its id.
+
+        Raises:
+            LedgerError: A file is damaged.
+        """
+        kept = {}
+        for path in sorted(self.folder.glob(f"{_VOICE_START}*.json")):
+            try:
+                kept[path.stem.removeprefix(_VOICE_START)] = _read_voice(path)
+            except (OSError, ValueError) as error:
+                raise LedgerError(
+                    f"{path}: what is kept of this voice is damaged ({error}); restore it from a copy: without it, "
+                    "what was bought in this voice may be bought again"
+                ) from None
+        return kept
+
+    def remove_temporary(self, paths: Iterable[Path]) -> None:
+        """Remove files that writes which were killed left behind, as `temporary_files` found them."""
+        for path in paths:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def temporary_files(self) -> list[Path]:
+        """Return the files that are not whole yet, or that a killed write left."""
+        found = [*self.folder.glob(".*.tmp.*"), *self.folder.glob("??/.*.tmp.*")]
+        return [path for path in found if path.suffix in (".json", ".wav")]
 
     def read(self, key: str) -> tuple[Take, bytes] | None:
         """Return a take and its audio file, or none where it is missing or damaged."""
@@ -107,10 +155,8 @@ class TakeStore:
         return (take, audio) if hashlib.sha256(audio).hexdigest() == take.sha256 else None
 
     def read_record(self, key: str) -> Take | None:
-        """Return what is known of a take whose audio is there, without reading the audio; none where it is not."""
+        """Return what is known of a take, be its audio there or not; none where there is no record or it is damaged."""
         path = self._path(key, ".json")
-        if not path.with_suffix(".wav").is_file():
-            return None
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             times = record.pop("times")
@@ -124,11 +170,28 @@ class TakeStore:
         return take if is_whole else None
 
     def keys(self) -> Iterator[str]:
-        """Yield the keys of all takes on the disk, in order."""
-        yield from sorted(path.stem for path in self.folder.glob("??/*.wav"))
+        """Yield the keys of all records on the disk, in order."""
+        yield from sorted(path.stem for path in self.folder.glob("??/*.json") if not path.name.startswith("."))
+
+    def has_record(self, key: str) -> bool:
+        """Tell whether there is a record of a take."""
+        return self._path(key, ".json").is_file()
 
     def _path(self, key: str, suffix: str) -> Path:
         return self.folder / key[:2] / f"{key}{suffix}"
+
+    def _write_record(self, take: Take) -> Path:
+        record = asdict(take) | {"times": None if take.times is None else asdict(take.times)}
+        path = self._path(take.key, ".json")
+        self._write(path, json.dumps(record, ensure_ascii=False).encode())
+        return path
+
+    def _sync(self, path: Path) -> None:
+        try:
+            for folder in {path.parent, self.folder}:
+                _sync_folder(folder)
+        except OSError as error:
+            raise explain_write(path.parent, error) from None
 
     def _write(self, path: Path, data: bytes) -> None:
         with atomic_path(path) as temporary:
@@ -140,84 +203,11 @@ def hash_audio(audio: bytes) -> str:
     return hashlib.sha256(audio).hexdigest()
 
 
-def unpack_audio(answer: Answer, output_format: str) -> tuple[bytes, bool]:
-    """Return an answer's audio as a file, and whether it is lossy.
-
-    Args:
-        answer: What the service gave.
-        output_format: What it was asked for, such as `wav_24000` or `pcm_24000`.
-
-    Raises:
-        ValueError: The audio is not whole: cut off, or of another form.
-    """
-    import soundfile
-
-    audio = answer.audio
-    if not audio:
-        raise ValueError("there is no audio")
-    if audio.startswith(_LOSSY_STARTS):
-        return audio, True
-    kind, rate = output_format.split("_")
-    if not audio.startswith(b"RIFF"):
-        if kind != "pcm":
-            raise ValueError("the answer is no WAV file")
-        if len(audio) % 2:
-            raise ValueError("the audio has half a sample")
-        audio = wrap_pcm(audio, int(rate))
-    if missing := missing_bytes_in(audio):
-        raise ValueError(f"{missing} bytes of the audio are missing")
-    try:
-        info = soundfile.info(io.BytesIO(audio))
-    except (soundfile.SoundFileError, OSError):
-        raise ValueError("the audio cannot be decoded") from None
-    if info.samplerate != int(rate):
-        raise ValueError(f"the audio has {info.samplerate} Hz where {rate} Hz was asked for")
-    if info.frames == 0:
-        raise ValueError("the audio is empty")
-    return audio, False
-
-
-def check_times(answer: Answer, audio: bytes, text: str) -> None:
-    """Compare an answer's times with its text and its audio.
-
-    Args:
-        answer: What the service gave.
-        audio: Its audio as a file.
-        text: What was asked for.
-
-    Raises:
-        ValueError: There are no times, they are of another text, or they end behind the audio.
-    """
-    import soundfile
-
-    if answer.times is None:
-        raise ValueError("no times of the characters came with it")
-    if "".join(answer.times.characters) != text:
-        raise ValueError("its times are not those of the text")
-    info = soundfile.info(io.BytesIO(audio))
-    end_s = max(answer.times.ends_s, default=0.0)
-    if info.frames / info.samplerate < end_s - _SHORT_S:
-        raise ValueError(f"the audio has {info.frames / info.samplerate:.2f} s and its times {end_s:.2f} s")
-
-
-def wrap_pcm(samples: bytes, sample_rate: int) -> bytes:
-    """Return mono PCM-16 samples, little-endian, as a WAV file."""
-    return encode_wav(np.frombuffer(samples, dtype="<i2"), sample_rate)
-
-
-def decode_take(audio: bytes, key: str) -> tuple[Waveform, int]:
-    """Return a take's waveform, float32 [n_samples] in [-1, 1], and its sample rate in Hz.
-
-    Raises:
-        LedgerError: It cannot be decoded, though it is what was bought.
-    """
-    import soundfile
-
-    try:
-        channels, sample_rate = soundfile.read(io.BytesIO(audio), dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError):
-        raise LedgerError(f"{key}: this take cannot be decoded; restore it from a copy") from None
-    return to_mono(channels), int(sample_rate)
+def _read_voice(path: Path) -> dict[str, Any]:
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(facts, dict) or not isinstance(facts.get("settings"), dict):
+        raise ValueError("it holds no settings")
+    return facts
 
 
 def _sync_folder(folder: Path) -> None:

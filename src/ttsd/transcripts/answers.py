@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Kind = Literal[
     "prompt_blocked", "safety", "recitation", "truncated", "stopped", "empty", "invalid_json", "wrong_schema",
     "no_paragraphs", "refused", "server_error", "timeout", "unreachable", "garbled", "too_many", "quota_day",
-    "bad_key", "forbidden", "unknown_model",
+    "bad_key", "forbidden", "unknown_model", "redirected",
 ]  # fmt: skip
 
 REASONS: dict[Kind, str] = {
@@ -139,6 +139,8 @@ def read_error(error: "APIError") -> Failure:
         return Failure("forbidden", detail)
     if code == 404:
         return Failure("unknown_model", detail)
+    if 300 <= code < 400:
+        return Failure("redirected", detail)
     if code == 429:
         delay_s = next((_seconds(entry["retryDelay"]) for entry in details if "retryDelay" in entry), None)
         quotas = [str(entry) for entry in details if "violations" in entry]

@@ -58,6 +58,7 @@ class Gemini:
         genai = require("providers", "google.genai")
         types = genai.types
         self._config = config
+        self._address = config.base_url or "Google"
         self._key = key
         self._limit = limit
         self._types = types
@@ -73,6 +74,8 @@ class Gemini:
             timeout=round(config.timeout_s * 1000),
             # The client's own retries know nothing of the limits, nor of the delay that the service asks for.
             retry_options=types.HttpRetryOptions(attempts=1),
+            # A redirect would carry the key along, to whatever host it names.
+            client_args={"follow_redirects": False},
         )
         # The key is handed over: of the environment's two, the client would take the other one first, and says that it
         # does so even where it does not.
@@ -162,7 +165,8 @@ class Gemini:
         except self._timeouts:
             outcome = Failure("timeout", f"no answer within {self._config.timeout_s:g} s")
         except self._transport as error:
-            outcome = Failure("unreachable", f"the connection failed ({type(error).__name__}: {error})")
+            told = f"the connection to {self._address} failed ({type(error).__name__}: {error})"
+            outcome = Failure("unreachable", told)
         except ValueError:
             # The client cannot read the body; its own message would repeat all of it.
             outcome = Failure("garbled", "the answer could not be read at all")
@@ -178,6 +182,11 @@ class Gemini:
         match failure.kind:
             case "bad_key":
                 return f"Gemini refuses the key ({detail}); set {KEY_NAMES[0]} to a valid one"
+            case "redirected":
+                return (
+                    f"generate.gemini.base_url: {self._address} answers with a redirect, which would carry the key to "
+                    "another place; set it to the address of the service itself"
+                )
             case "forbidden":
                 return (
                     f"Gemini refuses this account ({detail}); "

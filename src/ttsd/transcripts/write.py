@@ -2,6 +2,7 @@
 
 import bisect
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -190,6 +191,7 @@ class _Run:
         if self._offline:
             todo = [state.to_write for state in by_key.values() if state.to_write]
             details["sections_to_write"] = len(todo)
+            details["to_write"] = Counter(state.to_write.guide for state in states if state.to_write)
             details["estimated_tokens"] = sum(
                 estimate_tokens(section.trail, part) for section in todo for part in section.parts
             )

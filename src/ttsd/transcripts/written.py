@@ -34,6 +34,7 @@ from ttsd.transcripts.answers import Answer, Usage
 from ttsd.transcripts.inline import blank_private, clean_plain
 from ttsd.transcripts.spoken import slug, split_paragraph
 from ttsd.utils.files import write_text
+from ttsd.utils.folders import find_file_in_place
 
 _KEY_CHARS = 16
 _DIGEST_CHARS = 8
@@ -81,7 +82,14 @@ class WrittenStore:
 
         Args:
             folder: Made when the first file is written.
+
+        Raises:
+            TranscriptError: A file stands in its place.
         """
+        if (standing := find_file_in_place(folder)) is not None:
+            raise TranscriptError(
+                f"{folder}: transcripts cannot be kept there ({standing} is a file); set paths.transcripts to a folder"
+            )
         self._folder = folder
         self._paths: dict[str, list[str]] = {}
         for where, folders, files in os.walk(folder):
@@ -185,11 +193,11 @@ def _parse(text: str, key: str) -> WrittenSection:
     edited = _hash(list(filter(None, raw))) != head["sha256"]
     paragraphs = tuple(filter(None, map(clean_paragraph, raw)))
     return WrittenSection(
-        Origin(head["key"], _string(head["section"]), _string(head["heading"]), head["model"], head["prompt"]),
+        Origin(head["key"], _string(head, "section"), _string(head, "heading"), head["model"], head["prompt"]),
         paragraphs,
         edited,
         frozenset(head["sentences"].split()),
-        Usage(int(head["input_tokens"]), int(head["output_tokens"])),
+        Usage(_count(head, "input_tokens"), _count(head, "output_tokens")),
     )
 
 
@@ -212,11 +220,20 @@ def _split(text: str) -> tuple[dict[str, str], str]:
     return head, "\n".join(lines[number:])
 
 
-def _string(value: str) -> str:
-    string: Any = json.loads(value)
+def _string(head: dict[str, str], name: str) -> str:
+    try:
+        string: Any = json.loads(head[name])
+    except ValueError:
+        string = None
     if not isinstance(string, str):
-        raise ValueError(f"{value} is no text in double quotes")
+        raise ValueError(f"`{name}` is no text in double quotes")
     return string
+
+
+def _count(head: dict[str, str], name: str) -> int:
+    if not (head[name].isascii() and head[name].isdigit()):
+        raise ValueError(f"`{name}` is no number")
+    return int(head[name])
 
 
 def clean_paragraph(paragraph: str) -> str:

@@ -98,11 +98,20 @@ def hold_file(path: Path) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether a living process holds a file by `hold_file`; one that a killed process left is removed."""
+    """Tell whether a living process holds a file by `hold_file`; one that a killed process left is removed.
+
+    Raises:
+        StageError: It is there and cannot be opened, so nobody knows.
+    """
     try:
         handle = os.open(path, os.O_RDWR)
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        raise StageError(
+            f"{path}: this lock cannot be read ({error.strerror}), so nobody knows whether another ttsd runs; make it "
+            "readable and writable, or remove it when none does"
+        ) from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with contextlib.suppress(OSError):

@@ -7,6 +7,10 @@ from ttsd.errors import ConfigError
 from ttsd.utils.extras import require
 
 DOTENV_NAME = ".env"
+SECRETS_CURE = (
+    f"keys are never settings: export ELEVENLABS_API_KEY or GEMINI_API_KEY, or write it into a file {DOTENV_NAME} in "
+    "the working directory"
+)
 
 
 class Secret:
@@ -40,15 +44,20 @@ def read_secret(*names: str) -> Secret:
     for name in names:
         if value := os.environ.get(name, "").strip():
             return Secret(_checked(value, name, "the environment"))
-    values = _read_dotenv(Path(DOTENV_NAME))
+    values = _read_dotenv(Path(DOTENV_NAME).absolute())
     for name in names:
         if value := values.get(name, "").strip():
             return Secret(_checked(value, name, DOTENV_NAME))
     others = f" (or {', '.join(names[1:])})" if names[1:] else ""
-    raise ConfigError(
-        f"{names[0]}{others} is not set; export it, or write {names[0]}=... into a file {DOTENV_NAME} in the "
-        "working directory"
-    )
+    place = Path(DOTENV_NAME).absolute()
+    cure = "export it" if place.is_dir() else f"export it, or write {names[0]}=... into a file {DOTENV_NAME}"
+    note = f"{place} is a folder and holds no key" if place.is_dir() else f"in {place.parent}, the working directory"
+    raise ConfigError(f"{names[0]}{others} is not set; {cure}{'; ' if place.is_dir() else ' '}{note}")
+
+
+def names_secret(name: str) -> bool:
+    """Tell whether a name looks like that of a key, which is then nothing to be shown or set."""
+    return any(word in name.lower() for word in ("api_key", "api-key", "apikey", "secret", "password"))
 
 
 def redact(text: str, *secrets: Secret) -> str:
