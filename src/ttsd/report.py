@@ -25,7 +25,7 @@ from ttsd.utils.locks import LOCK_NAME, hold_folder
 REPORT_NAME = "report.json"
 STAGE_NAME = "stage.json"
 # What is there before a stage has made anything, or when it found that it could make nothing.
-_NO_WORK = {STAGE_NAME, "config.yaml", "rejected.csv", "scores.jsonl"}
+_NO_WORK = {STAGE_NAME, "config.yaml", "rejected.csv", "scores.jsonl", "report.html"}
 # Of settings that differ, in a message of one line.
 _MOST_SHOWN = 3
 _LONGEST_SHOWN = 40

@@ -122,13 +122,20 @@ def test_clipping_of_the_source_is_not_hidden_by_the_gain(copied, tmp_path):
     assert report.dropped == {"clipped": 1}
 
 
+def middle_rate(copied, tmp_path):
+    """A speaking rate that half of the clips are above."""
+    qc.run(copied, tmp_path / "all", config(*FAST))
+    return np.median([utterance.qc["chars_per_s"] for utterance in read_corpus(tmp_path / "all").utterances])
+
+
 def test_every_split_is_judged_alike(copied, tmp_path):
+    limit = f"qc.max_chars_per_s={middle_rate(copied, tmp_path)}"
     text = (copied / "utterances.jsonl").read_text()
     for split in ("train", "val", "test"):
         for known in ("train", "val", "test"):
             text = text.replace(f'"split": "{known}"', f'"split": "{split}"')
         (copied / "utterances.jsonl").write_text(text)
-        report = qc.run(copied, tmp_path / split, config(*FAST, "qc.max_chars_per_s=13.5"))
+        report = qc.run(copied, tmp_path / split, config(*FAST, limit))
         dropped = [(r.id, r.reason) for r in read_rejections(tmp_path / split)]
         assert 0 < report.n_dropped < 4
         assert {u.split for u in read_corpus(tmp_path / split).utterances} == {split}
@@ -200,12 +207,12 @@ def test_another_threshold_asks_no_model_again(copied, tmp_path, monkeypatch):
     settings = ("qc.min_dnsmos=null",)
     qc.run(copied, tmp_path / "out", config(*settings))
     monkeypatch.setattr("ttsd.metrics.measured._load", lambda *_: pytest.fail("a model was loaded"))
-    report = qc.run(copied, tmp_path / "out", config(*settings, "qc.min_duration_s=2.9"), overwrite=True)
+    report = qc.run(copied, tmp_path / "out", config(*settings, "qc.min_duration_s=2.3"), overwrite=True)
     assert report.dropped["too_short"] > 0
 
 
 def test_a_dry_run_tells_what_each_threshold_costs_and_writes_no_corpus(copied, tmp_path):
-    settings = config(*FAST, "qc.max_chars_per_s=13.5")
+    settings = config(*FAST, f"qc.max_chars_per_s={middle_rate(copied, tmp_path)}")
     costs = qc.tell(copied, tmp_path / "out", settings)
     assert not (tmp_path / "out").exists()
     assert qc.run(copied, tmp_path / "out", settings).n_out == costs.n_kept

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ttsd.config import PicoConfig
-from ttsd.data.checks import count_clipped_samples
+from ttsd.data.levels import count_clipped_samples
 from ttsd.errors import TeacherError
 from ttsd.teachers.pico import MAX_CHARS, PicoTeacher
 
