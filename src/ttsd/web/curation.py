@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def _encode(rows: Sequence[Mapping[str, Any]], in_dir: Path, budget_bytes: int) 
     sounds: dict[str, str] = {}
     total, n_left_out = 0, 0
     # The sample first: it is small, and a page of nothing but dropped clips has nothing to compare them with.
-    for row in [*sampled, *(row for row in rows if row["verdict"] == "drop")]:
+    for row in [*sampled, *_take_turns([row for row in rows if row["verdict"] == "drop"])]:
         if total > budget_bytes:
             n_left_out += 1
             continue
@@ -138,6 +139,16 @@ def _encode(rows: Sequence[Mapping[str, Any]], in_dir: Path, budget_bytes: int) 
         elif data:
             n_left_out += 1
     return sounds, n_left_out
+
+
+def _take_turns(dropped: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the dropped clips so that each reason has its turn: a frequent one may not fill the page by itself."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for row in dropped:
+        seen[row["reason"]] += 1
+        turns.append(seen[row["reason"]])
+    return [row for _, row in sorted(zip(turns, dropped, strict=True), key=lambda pair: pair[0])]
 
 
 def _encode_clip(path: Path) -> str:
