@@ -335,7 +335,7 @@ class QcConfig(Settings):
     """Slowest speech, in characters of the normalized transcript per second."""
     max_chars_per_s: Positive | None = 25.0
     """Fastest speech, in characters of the normalized transcript per second."""
-    max_rate_deviation: Positive | None = 4.5
+    max_rate_deviation: Positive | None = 4.0
     """Farthest from the speaker's median rate, in robust standard deviations of its logarithm."""
     max_unknown_symbols: Annotated[int, Field(ge=0)] | None = 0
     """Symbols of the pronunciation that the student may lack."""

@@ -10,9 +10,9 @@ from ttsd.data.limits import LIMITS, thresholds
 CLEAN = Clip(
     duration_s=3.0, leading_silence_s=0.08, trailing_silence_s=0.08, inner_silence_s=0.2, start_db=-45.0, end_db=-60.0,
     clipped_samples=0, dc=0.0, rms_db=-24.0, noise_db=-80.0, snr_db=60.0, bandwidth_hz=9000.0, dropout_s=0.0,
-    loudness_lufs=-23.0, loudness_offset_lu=0.0, same_audio=0, same_text=0, chars_per_s=14.0, rate_deviation=0.5,
-    unknown_symbols=0, frames_per_token=2.0, cer=0.02, wrong_start=0, wrong_end=0, missing_words=0, extra_words=0,
-    dnsmos=3.2, similarity=0.95,
+    loudness_lufs=-23.0, loudness_offset_lu=0.0, same_audio=0, same_text=0, chars_per_s=14.0, sounds_per_s=11.0,
+    rate_deviation=0.5, unknown_symbols=0, frames_per_token=2.0, cer=0.02, wrong_start=0, wrong_end=0, missing_words=0,
+    extra_words=0, dnsmos=3.2, similarity=0.95,
 )  # fmt: skip
 
 

@@ -54,8 +54,10 @@ class Clip:
     same_text: int | None = None
     """Earlier clips that say the same."""
     chars_per_s: float | None = None
+    sounds_per_s: float | None = None
+    """Symbols of the pronunciation, or letters where there is none, to a second of speech without its pauses."""
     rate_deviation: float | None = None
-    """Distance of the speaking rate from the speaker's median, in robust standard deviations of its logarithm."""
+    """Distance of `sounds_per_s` from the speaker's median, in robust standard deviations of its logarithm."""
     unknown_symbols: int | None = None
     """Symbols of the pronunciation that the student has no input for."""
     frames_per_token: float | None = None

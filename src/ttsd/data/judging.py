@@ -66,10 +66,10 @@ def relate(measured: Sequence[Measured], similarity: Mapping[str, float | None])
 
 
 def _rate_deviations(measured: Sequence[Measured]) -> dict[str, float | None]:
-    """Return robust z scores of log(characters per second) within each speaker: distance from the median in MADs."""
+    """Return robust z scores of log(sounds per second) within each speaker: distance from the median in MADs."""
     by_speaker: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for one in measured:
-        rate = one.clip.chars_per_s
+        rate = one.clip.sounds_per_s
         if rate is not None and 0 < rate < np.inf:
             by_speaker[one.speaker].append((one.id, float(np.log(rate))))
     found: dict[str, float | None] = dict.fromkeys((one.id for one in measured), None)

@@ -10,6 +10,7 @@ from ttsd.data.audio import BLOCK_MS, FULL_SCALE, Waveform, block_length, block_
 NEAR_FULL_SCALE = 0.999
 """From here on a sample counts as being at full scale."""
 _EDGE_MS = 15.0
+_PAUSE_MS = 80.0
 _NOISE_QUANTILE = 0.05
 _SPEECH_QUANTILE = 0.9
 _RIM_MS = 4.0
@@ -25,6 +26,8 @@ class Silence:
     trailing_s: float
     inner_s: float
     """The longest one between two sounds."""
+    pauses_s: float
+    """All between two sounds that are pauses, of 80 ms and more, and not the closure of a consonant."""
 
 
 def measure_silence(wav: Waveform, sample_rate: int, silence_db: float) -> Silence:
@@ -37,13 +40,14 @@ def measure_silence(wav: Waveform, sample_rate: int, silence_db: float) -> Silen
     """
     levels = block_levels_db(wav, sample_rate)
     if levels.size == 0 or np.isneginf(levels.max()):
-        return Silence(wav.size / sample_rate, 0.0, 0.0)
+        return Silence(wav.size / sample_rate, 0.0, 0.0, 0.0)
     silent = levels <= levels.max() + silence_db
     sounding = np.flatnonzero(~silent)
     first, last = int(sounding[0]), int(sounding[-1])
     block_s = BLOCK_MS / 1000
-    inner = longest_run(silent[first : last + 1])
-    return Silence(first * block_s, (silent.size - 1 - last) * block_s, inner * block_s)
+    inner = _runs(silent[first : last + 1])
+    longest, pauses = max(inner, default=0), sum(run for run in inner if run * BLOCK_MS >= _PAUSE_MS)
+    return Silence(first * block_s, (silent.size - 1 - last) * block_s, longest * block_s, pauses * block_s)
 
 
 def measure_edges_db(wav: Waveform, sample_rate: int) -> tuple[float, float]:
@@ -134,5 +138,9 @@ def measure_rms_db(wav: Waveform) -> float:
 
 def longest_run(mask: NDArray[np.bool_]) -> int:
     """Return the length of the longest run of true values in bool [n]."""
+    return max(_runs(mask), default=0)
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[int]:
     changes = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return int((changes[1::2] - changes[::2]).max()) if changes.size else 0
+    return [int(length) for length in changes[1::2] - changes[::2]]

@@ -124,6 +124,7 @@ class Measurer:
             dropout_s=measure_dropout_s(wav, rate),
             loudness_lufs=measure_loudness(wav, rate),
             chars_per_s=len(utterance.spoken) / sounding_s if sounding_s > 0 else None,
+            sounds_per_s=_count_sounds(utterance) / (sounding_s - silence.pauses_s) if sounding_s > 0 else None,
             unknown_symbols=len(self._symbols.unknown_symbols(utterance.phonemes)) if utterance.phonemes else None,
             frames_per_token=wav.size / self._config.audio.hop_length / tokens if tokens else None,
             dnsmos=self._dnsmos.measure(wav, rate) if self._dnsmos else None,
@@ -169,6 +170,10 @@ def unpack(result: dict[str, Any]) -> tuple[Clip, NDArray[np.float32] | None]:
     embedding = None if packed is None else np.frombuffer(base64.b64decode(packed), dtype="<f4")
     figures: dict[str, Any] = {name: -np.inf if value == "-inf" else value for name, value in result["figures"].items()}
     return Clip(**figures), embedding
+
+
+def _count_sounds(utterance: Utterance) -> int:
+    return sum(character.isalpha() for character in utterance.phonemes or utterance.spoken)
 
 
 def _is_doubtful(wording: Wording) -> bool:
