@@ -60,6 +60,23 @@ def test_a_sentence_that_nobody_heard_makes_its_neighbours_doubtful():
     assert heard == ""
 
 
+@pytest.mark.parametrize(
+    ("reads", "sentence"),
+    [
+        ((TEXTS[0], "animals", "eat that sugar", TEXTS[2]), 1),
+        (("plants turn the light into", "sugar", TEXTS[1], TEXTS[2]), 0),
+    ],
+)
+def test_a_word_between_two_pauses_that_nobody_heard_belongs_where_it_is_lacking(reads, sentence):
+    reading = read(*recording(*reads, unheard=(1,)))
+    assert [candidate.sentence for candidate in reading.candidates] == [0, 1, 2]
+    lengths = [candidate.end_s - candidate.start_s for candidate in reading.candidates]
+    expected = [len(words) * WORD_S for words in SENTENCES]
+    expected[sentence] += PAUSE_S
+    assert lengths == pytest.approx(expected, abs=0.02)
+    assert [candidate.in_doubt for candidate in reading.candidates] == [True, True, False]
+
+
 def test_a_sentence_without_a_pause_is_told():
     words, pauses = recording(f"{TEXTS[0]} {TEXTS[1]}")
     assert [candidate.reason for candidate in read(words, pauses).candidates] == ["no_pause", "no_pause"]

@@ -58,12 +58,18 @@ class _Found:
 
 
 def find_boundaries(
-    takes: Sequence[Take], heard: Sequence[TimedWord], pauses: Pauses, min_pause_s: float, ends_whole: bool
+    takes: Sequence[Take],
+    n_words: Sequence[int],
+    heard: Sequence[TimedWord],
+    pauses: Pauses,
+    min_pause_s: float,
+    ends_whole: bool,
 ) -> list[Boundaries | str]:
     """Find the pauses before and behind every take.
 
     Args:
         takes: Which of the heard words they are, in order.
+        n_words: Length of each take's sentence, in words.
         heard: Everything that was heard, in order.
         pauses: Of the recording.
         min_pause_s: Shortest pause, in seconds.
@@ -77,7 +83,8 @@ def find_boundaries(
     for i in range(len(takes)):
         last = takes[i].last
         if i + 1 < len(takes) and last == takes[i + 1].first:
-            after[i], before[i + 1] = _agree(after[i], before[i + 1], pauses, min_pause_s)
+            lacks = _lacks_last(takes[i], n_words[i]), _lacks_first(takes[i + 1])
+            after[i], before[i + 1] = _agree(after[i], before[i + 1], lacks, pauses, min_pause_s)
             continue
         # Beside a take there is no other, but words of no sentence, or the end.
         found = after[i]
@@ -148,10 +155,23 @@ def _find_after(
     return _choose(found + edge)
 
 
+def _lacks_first(take: Take) -> bool:
+    """Tell whether the first word of its sentence was not heard."""
+    return 0 not in take.places
+
+
+def _lacks_last(take: Take, n_words: int) -> bool:
+    return n_words - 1 not in take.places
+
+
 def _agree(
-    after: _Found | None, before: _Found | None, pauses: Pauses, min_pause_s: float
+    after: _Found | None, before: _Found | None, lacks: tuple[bool, bool], pauses: Pauses, min_pause_s: float
 ) -> tuple[_Found | None, _Found | None]:
-    """Let two takes without a word between them share the pause between them."""
+    """Let two takes without a word between them share the pause between them.
+
+    Sound between the pauses belongs to the take of which a word is lacking there; the longest pause decides where that
+    is both or neither.
+    """
     if after is None or before is None or after.silence == before.silence:
         return after or before, before or after
     start_s, end_s = after.silence[1], before.silence[0]
@@ -160,8 +180,11 @@ def _agree(
         return _doubt(after, np.inf), _doubt(before, np.inf)
     ends = sorted((after.silence, before.silence))
     between = pauses.silences_s(ends[0][0], ends[1][1], min_pause_s)
-    longest = max(between, key=lambda silence: silence[1] - silence[0])
-    shared = _doubt(_Found(longest, 0.0, 0.0), np.inf)
+    if lacks[0] == lacks[1]:
+        chosen = max(between, key=lambda silence: silence[1] - silence[0])
+    else:
+        chosen = ends[1] if lacks[0] else ends[0]
+    shared = _doubt(_Found(chosen, 0.0, 0.0), np.inf)
     return shared, shared
 
 

@@ -90,7 +90,8 @@ def read_recording(
     if made_up:
         real = [word for place, word in enumerate(real) if place not in made_up]
         takes = align_sentences(sentences, real)
-    found = find_boundaries(takes, real, pauses, min_pause_s, ends_whole)
+    n_words = [len(sentences[take.sentence]) for take in takes]
+    found = find_boundaries(takes, n_words, real, pauses, min_pause_s, ends_whole)
     candidates = [
         _judge(take, sentences[take.sentence], real, pauses, boundaries, max_duration_s)
         for take, boundaries in zip(takes, found, strict=True)
