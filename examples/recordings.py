@@ -80,6 +80,8 @@ def main() -> None:
     parser.add_argument("--guides", type=int, default=2)
     parser.add_argument("--sentences", type=int, default=30)
     options = parser.parse_args()
+    if options.guides < 1 or options.sentences < 3:
+        parser.error("take one guide or more, and three sentences or more")
     config = load_config(None, ["generate.teacher=pico", "n_workers=1"])
     teacher = load_teacher(config)
     for number, guide in enumerate(find_guides(GUIDES)[: options.guides]):

@@ -231,6 +231,13 @@ def test_a_mapping_file_that_names_nothing_is_refused(messy, tmp_path):
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path):
-    (tmp_path / "guide.md").write_text("A sentence.")
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "guide.md").write_text("A sentence.")
     with pytest.raises(StageError, match="holds no recording"):
-        ingest.run(tmp_path, tmp_path / "out", Config())
+        ingest.run(tmp_path / "output", tmp_path / "raw", Config())
+
+
+def test_an_output_inside_the_folder_that_is_read_is_refused(messy):
+    with pytest.raises(StageError, match="lies in the folder that is read"):
+        ingest.run(messy, messy / "raw", Config())
+    assert not (messy / "raw").exists()

@@ -49,6 +49,13 @@ def read_wav(path: Path) -> tuple[Waveform, int]:
     return to_mono(channels), int(sample_rate)
 
 
+def tell_fault(error: Exception, path: Path) -> str:
+    """Return what is wrong with a clip, without its place and the cure, for a row of `rejected.csv`."""
+    if not isinstance(error, CorpusError):
+        return "not a readable WAV"
+    return str(error).removeprefix(f"{path}: ").partition(";")[0]
+
+
 def write_wav(path: Path, wav: Waveform, sample_rate: int) -> None:
     """Write a clip as mono PCM-16, atomically.
 

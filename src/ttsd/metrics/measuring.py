@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from ttsd.config import Config
-from ttsd.data.audio import Waveform, measure_loudness, read_wav, resample
+from ttsd.data.audio import Waveform, measure_loudness, read_wav, resample, tell_fault
 from ttsd.data.checks import Clip
 from ttsd.data.corpus import Utterance
 from ttsd.data.levels import (
@@ -91,10 +91,10 @@ class Measurer:
         try:
             info = soundfile.info(path)
             wav, _ = read_wav(path)
-        except (CorpusError, soundfile.SoundFileError, OSError):
+        except (CorpusError, soundfile.SoundFileError, OSError) as error:
             if missing := missing_bytes(path):
                 return "truncated_clip", f"{name}: {missing} bytes are missing"
-            return "unreadable_clip", name
+            return "unreadable_clip", f"{name}: {tell_fault(error, path)}"
         if (info.samplerate, info.channels, info.format, info.subtype) != (self._sample_rate, 1, "WAV", "PCM_16"):
             form = f"{info.samplerate} Hz, {info.channels} channels, {info.format} {info.subtype}"
             return "wrong_format", form

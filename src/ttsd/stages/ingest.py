@@ -20,7 +20,7 @@ from ttsd.data.pauses import Pauses, find_pauses, measure_power, plan_windows
 from ttsd.data.phonemes import phonemize
 from ttsd.data.readings import Candidate, Reading, read_recording
 from ttsd.data.wording import TimedWord, normalize_heard, split_words, write_words
-from ttsd.errors import CorpusError, MissingExtraError, TranscriptError
+from ttsd.errors import CorpusError, MissingExtraError, StageError, TranscriptError
 from ttsd.metrics.hearing import hear_window
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, Recognizer, identify_recognizer
 from ttsd.metrics.verification import verify_clip
@@ -64,6 +64,10 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         ConfigError: The mapping file is wrong, or the recogniser's model is missing.
         MissingExtraError: PyAV, rapidfuzz or the recogniser is not installed.
     """
+    if out_dir.resolve() != in_dir.resolve() and out_dir.resolve().is_relative_to(in_dir.resolve()):
+        raise StageError(
+            f"{out_dir}: lies in the folder that is read, where its clips would be recordings; name another"
+        )
     require("curate", "av")
     require("curate", "rapidfuzz")
     pairing = pair_files(in_dir, config.ingest.map)

@@ -132,10 +132,10 @@ def _process_clip(item: tuple[str, str], corpus: Path, out_dir: Path, config: Co
         return _reject("missing_clip", name)
     try:
         source, source_rate = audio.read_wav(path)
-    except CorpusError:
+    except CorpusError as error:
         if missing := missing_bytes(path):
             return _reject("truncated_clip", f"{name}: {missing} bytes are missing")
-        return _reject("unreadable_clip", name)
+        return _reject("unreadable_clip", f"{name}: {audio.tell_fault(error, path)}")
     if source.size == 0:
         return _reject("empty_clip", name)
     sample_rate, wanted = config.audio.sample_rate, config.preprocess

@@ -63,6 +63,7 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["span"] = _write_span
     text = environment.get_template("curation.html.j2").render(
         n_in=len(rows),
         n_out=sum(row["verdict"] == "keep" for row in rows),
@@ -88,6 +89,10 @@ def write_page(
         ),
     )
     write_text(path, text)
+
+
+def _write_span(hours: float) -> str:
+    return f"{hours:.2f} h" if hours >= 1 else f"{60 * hours:.1f} min"
 
 
 def _pack(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -60,12 +60,18 @@ for (const figure of packed.figures) {
   const pad = 0.04 * (high - low), n = 32, bins = new Array(n).fill(0);
   low -= pad; high += pad;
   const bin = value => Math.min(Math.max(Math.floor((value - low) / (high - low) * n), 0), n - 1);
-  values.forEach(value => bins[bin(value)]++);
+  const ranges = bins.map(() => [Infinity, -Infinity]);
+  for (const value of values) {
+    const place = bin(value), range = ranges[place];
+    bins[place]++;
+    range[0] = Math.min(range[0], value); range[1] = Math.max(range[1], value);
+  }
   const tallest = Math.max(...bins), drawing = svg("svg", { viewBox: "0 0 256 92", role: "img", "aria-label": `Distribution of ${plain(figure)}` });
   bins.forEach((count, i) => {
     if (!count) return;
     const tall = Math.max(70 * Math.sqrt(count / tallest), 1.5), from = low + i * (high - low) / n, to = from + (high - low) / n;
-    const out = (bounds.min !== null && to <= bounds.min) || (bounds.max !== null && from >= bounds.max);
+    // By the clips in it, not by its edges: a bar of those at the limit itself is within it.
+    const out = (bounds.min !== null && ranges[i][1] < bounds.min) || (bounds.max !== null && ranges[i][0] > bounds.max);
     const bar = svg("rect", { x: i * 8 + 0.5, y: 74 - tall, width: 7, height: tall, class: out ? "out" : "" });
     bar.append(svg("title", {}));
     bar.firstChild.textContent = `${count.toLocaleString("en")} clips from ${number(from)} to ${number(to)}`;
@@ -121,6 +127,7 @@ function update() {
   const range = filter.figure ? `, ${plain(filter.figure)} from ${number(filter.from)} to ${number(filter.to)}` : "";
   $("count").textContent = `${shown.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} clips${range}`;
   $("space").style.height = `${Math.max(shown.length, 1) * HEIGHT}px`;
+  $("view").style.height = `${Math.min(Math.max(shown.length, 4), 15) * HEIGHT + 4}px`;
   draw();
 }
 
