@@ -29,7 +29,7 @@ _ENDING_LIMIT = 5.0
 _SHARED_BEGINNING = 0.6
 """Words that begin alike for so much of the longer one differ in their endings."""
 _DISAGREED_LIMIT = 8.0
-"""For a word that was heard otherwise the other time."""
+"""For a word that was heard otherwise the other time, or one that sounds like it but for a single phoneme."""
 _AGREED_EXTRA_LIMIT = -2.0
 """For short words that were heard both times and are not written; longer ones are certain."""
 _SHORT_WORD = 3
@@ -101,7 +101,8 @@ def verify_clip(
     for loss in losses:
         if loss.nats > _limit(loss, voice):
             return Verdict(*judge_difference(loss.difference), told)
-    if sum(max(loss.nats, 0.0) for loss in losses) > _TOTAL_LIMIT:
+    audible = [loss for loss in losses if not _sounds_the_same(loss.difference, voice)]
+    if sum(max(loss.nats, 0.0) for loss in audible) > _TOTAL_LIMIT:
         return Verdict("wrong_words", f"`{told}` was heard", told)
     return Verdict(None, "", told)
 
@@ -134,7 +135,9 @@ def _limit(loss: Loss, voice: str | None) -> float:
             return _GARBLED_LIMIT
     if kind == "wrong" and not loss.agreed:
         return _DISAGREED_LIMIT
-    return _ENDING_LIMIT if kind == "wrong" and _is_other_ending(difference) else _LIMITS[kind]
+    if kind == "wrong" and _is_other_ending(difference):
+        return _ENDING_LIMIT
+    return _DISAGREED_LIMIT if kind == "wrong" and _is_one_phoneme(difference, voice) else _LIMITS[kind]
 
 
 def _is_other_ending(difference: Difference) -> bool:
@@ -159,6 +162,19 @@ def _sound_apart(difference: Difference, voice: str | None) -> float:
     if voice is None:
         return difference.distance
     return edit_distance(_phonemes(difference.written, voice), _phonemes(difference.heard, voice))
+
+
+def _is_one_phoneme(difference: Difference, voice: str | None) -> bool:
+    """Tell whether two words differ in a single phoneme, as `accept` and `except` do."""
+    if voice is None or len(difference.written) != 1 or len(difference.heard) != 1:
+        return False
+    written, heard = (_phonemes(words, voice) for words in (difference.written, difference.heard))
+    return round(edit_distance(written, heard) * max(len(written), len(heard))) <= 1
+
+
+def _sounds_the_same(difference: Difference, voice: str | None) -> bool:
+    """Tell whether two runs differ in spelling alone, as `recognised` and `recognized` do."""
+    return difference.kind == "wrong" and voice is not None and _sound_apart(difference, voice) == 0
 
 
 def _phonemes(words: Sequence[str], voice: str) -> str:
