@@ -31,7 +31,8 @@ _SHARED_BEGINNING = 0.6
 _DISAGREED_LIMIT = 8.0
 """For a word that was heard otherwise the other time, or one that sounds like it but for a single phoneme."""
 _AGREED_EXTRA_LIMIT = -2.0
-"""For short words that were heard both times and are not written; longer ones are certain."""
+"""For short words that were heard both times and are not written. Longer ones are certain where they were heard in
+their surroundings: alone, the recogniser leaves out what does not fit."""
 _SHORT_WORD = 3
 _GARBLED_LIMIT = 17.0
 """For several words that are written otherwise and sound alike: names that the recogniser does not know."""
@@ -116,6 +117,8 @@ class Loss:
     """Natural logarithm of the ratio."""
     agreed: bool
     """It was heard both times."""
+    in_context: bool
+    """It was heard the first time, in its surroundings."""
 
 
 def _limit(loss: Loss, voice: str | None) -> float:
@@ -125,8 +128,10 @@ def _limit(loss: Loss, voice: str | None) -> float:
         is_certain = loss.agreed and are_numbers and _sound_apart(difference, voice) >= _OTHER_SOUND
         return -math.inf if is_certain else _DECISIVE_LIMIT
     kind = _kind(difference)
+    if difference.kind == "extra" and loss.in_context and len("".join(difference.heard)) > _SHORT_WORD:
+        return -math.inf
     if difference.kind == "extra" and loss.agreed:
-        return _AGREED_EXTRA_LIMIT if len("".join(difference.heard)) <= _SHORT_WORD else -math.inf
+        return _AGREED_EXTRA_LIMIT
     if kind == "wrong" and voice is not None:
         written, heard = (_phonemes(words, voice) for words in (difference.written, difference.heard))
         distance = edit_distance(written, heard)
@@ -208,7 +213,8 @@ def measure_losses(
     own, *others = score([join_surfaces(written), *map(join_surfaces, hearings)])
     texts = [word.text for word in written]
     told = [find_differences(texts, [word.text for word in hearing]) for hearing in hearings]
-    shared = set.intersection(*({(d.start, d.written, d.heard) for d in differences} for differences in told))
+    places = [{(d.start, d.written, d.heard) for d in differences} for differences in told]
+    shared = set.intersection(*places)
     best = int(np.argmax(others))
     # An added word may come out as one with its neighbours: then it is one in the other hearing.
     compared = [
@@ -218,9 +224,10 @@ def measure_losses(
         if i == best or (difference.kind == "extra" and (difference.start, (), difference.heard) not in shared)
     ]
     replaced = score([_replace(written, hearing, difference) for difference, hearing in compared])
+    keys = [(difference.start, difference.written, difference.heard) for difference, _ in compared]
     return " ".join(word.text for word in hearings[best]), [
-        Loss(difference, other - own, (difference.start, difference.written, difference.heard) in shared)
-        for (difference, _), other in zip(compared, replaced, strict=True)
+        Loss(difference, other - own, key in shared, key in places[0])
+        for (difference, _), other, key in zip(compared, replaced, keys, strict=True)
     ]
 
 
