@@ -62,3 +62,16 @@ def test_words_that_sound_alike_are_near_and_others_far():
     far = [("sugar", "bridge"), ("hot", "cold"), ("rises", "falls")]
     assert max(sound_distance(*pair) for pair in near) < 0.3
     assert min(sound_distance(*pair) for pair in far) > 0.6
+
+
+def test_a_number_that_the_recogniser_divides_is_one():
+    heard = [
+        TimedWord("1", 0.0, 0.2),
+        TimedWord(",024", 0.2, 1.0),
+        TimedWord("cells,", 1.0, 1.5),
+        TimedWord("5", 1.5, 2),
+    ]
+    words = normalize_heard(heard, "en")
+    assert [word.text for word in words] == split_words("1,024 cells, 5", "en")
+    assert (words[0].start_s, words[-2].start_s) == (0.0, 1.0)
+    assert join_surfaces(words) == "1,024 cells, 5"

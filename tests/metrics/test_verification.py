@@ -61,6 +61,12 @@ def test_a_misheard_sentence_is_kept(recognizer, spoken, heard):
         ("The pores close at night, as I said before.", "The pores close at night.", "extra_words"),
         ("The tiny pores close at night.", "The pores close at night.", "extra_words"),
         ("The whole process slows down.", "The whole process slows.", "extra_words"),
+        (
+            "If stiff you know any two of the three, you can find the third.",
+            "If you know any two of the three, you can find the third.",
+            "extra_words",
+        ),
+        ("It stops when seven part fails.", "It stops when one part fails.", "wrong_number"),
     ],
 )
 def test_a_sentence_that_was_not_said_is_told(recognizer, spoken, written, reason):

@@ -5,7 +5,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ttsd.utils.extras import require
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 # Latin letters alone: elsewhere a mark may make another letter.
 _ACCENT = re.compile(r"(?<=[A-Za-z])[\u0300-\u036f]+")
+_DIGITS_GO_ON = re.compile(r"[.,]\d")
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ](?=\w)")
 _NUMBER_WORDS = frozenset(
     [
@@ -145,6 +146,7 @@ def normalize_heard(words: Sequence[TimedWord], language: str) -> list[TimedWord
         words: As the recogniser wrote them, with capitals and punctuation.
         language: Code of the language.
     """
+    words = _join_digits(words)
     plain: list[TimedWord] = []
     for word in words:
         plain += _share(_plain_words(word.text), word.start_s, word.end_s, word.text)
@@ -161,6 +163,17 @@ def normalize_heard(words: Sequence[TimedWord], language: str) -> list[TimedWord
             surface = join_surfaces(plain[first:last])
             timed += _share(spoken[start:end], begin_s, end_s, surface)
     return timed
+
+
+def _join_digits(words: Sequence[TimedWord]) -> list[TimedWord]:
+    """Return words with numbers in one piece: recognisers write `1,024` as `1` and `,024`."""
+    joined: list[TimedWord] = []
+    for word in words:
+        if joined and joined[-1].text[-1:].isdigit() and _DIGITS_GO_ON.match(word.text):
+            last = joined.pop()
+            word = replace(last, text=last.text + word.text, end_s=word.end_s)
+        joined.append(word)
+    return joined
 
 
 def write_words(text: str, language: str) -> list[TimedWord]:

@@ -6,6 +6,7 @@ The thresholds are natural logarithms of that ratio for one run of words; docs/i
 """
 
 import itertools
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +22,21 @@ from ttsd.metrics.intelligibility import Recognizer
 _LIMITS = {"wrong": 6.5, "missing": 2.5, "extra": 0.0}
 _DECISIVE_LIMIT = 0.5
 """For another number or a negation, which sound alike and mean something else."""
+_OTHER_SOUND = 0.5
+"""Numbers this far apart in their phonemes are not taken for one another twice."""
 _ENDING_LIMIT = 5.0
 """For a word that was heard both times with another ending: speakers make such slips."""
 _SHARED_BEGINNING = 0.6
 """Words that begin alike for so much of the longer one differ in their endings."""
 _DISAGREED_LIMIT = 8.0
-"""For a word that was heard otherwise the other time."""
+"""For a word that was heard otherwise the other time, or one that sounds like it but for a single phoneme."""
 _AGREED_EXTRA_LIMIT = -2.0
-"""For words that were heard both times and are not written."""
+"""For short words that were heard both times and are not written. Longer ones are certain where they were heard in
+their surroundings: alone, the recogniser leaves out what does not fit."""
+_SHORT_WORD = 3
 _GARBLED_LIMIT = 17.0
 """For several words that are written otherwise and sound alike: names that the recogniser does not know."""
-_GARBLED_DISTANCE = 0.35
+_GARBLED_DISTANCE = 0.45
 _GARBLED_LENGTH = 7
 _SAME_SOUND = 0.1
 """Words this near in their phonemes, over the longer length, are homophones."""
@@ -39,6 +44,8 @@ _OTHER_LENGTH = 4
 _OTHER_LENGTH_RATIO = 1.7
 """By so many letters, and so many times longer, is what was heard more than the written words misheard."""
 _TOTAL_LIMIT = 18.0
+_MADE_UP = (("thank", "you"), ("thank", "you", "very", "much"), ("thanks", "for", "watching"))
+"""Whisper writes these where a clip ends in silence: it learnt from subtitles."""
 _PARTLY_SPOKEN = 3
 """So many words in a row are a part of the sentence, and no slip."""
 
@@ -95,7 +102,8 @@ def verify_clip(
     for loss in losses:
         if loss.nats > _limit(loss, voice):
             return Verdict(*judge_difference(loss.difference), told)
-    if sum(max(loss.nats, 0.0) for loss in losses) > _TOTAL_LIMIT:
+    audible = [loss for loss in losses if not _sounds_the_same(loss.difference, voice)]
+    if sum(max(loss.nats, 0.0) for loss in audible) > _TOTAL_LIMIT:
         return Verdict("wrong_words", f"`{told}` was heard", told)
     return Verdict(None, "", told)
 
@@ -109,13 +117,19 @@ class Loss:
     """Natural logarithm of the ratio."""
     agreed: bool
     """It was heard both times."""
+    in_context: bool
+    """It was heard the first time, in its surroundings."""
 
 
 def _limit(loss: Loss, voice: str | None) -> float:
     difference = loss.difference
     if difference.is_decisive:
-        return _DECISIVE_LIMIT
+        are_numbers = all(map(is_number, (*difference.written, *difference.heard)))
+        is_certain = loss.agreed and are_numbers and _sound_apart(difference, voice) >= _OTHER_SOUND
+        return -math.inf if is_certain else _DECISIVE_LIMIT
     kind = _kind(difference)
+    if difference.kind == "extra" and loss.in_context and len("".join(difference.heard)) > _SHORT_WORD:
+        return -math.inf
     if difference.kind == "extra" and loss.agreed:
         return _AGREED_EXTRA_LIMIT
     if kind == "wrong" and voice is not None:
@@ -126,7 +140,9 @@ def _limit(loss: Loss, voice: str | None) -> float:
             return _GARBLED_LIMIT
     if kind == "wrong" and not loss.agreed:
         return _DISAGREED_LIMIT
-    return _ENDING_LIMIT if kind == "wrong" and _is_other_ending(difference) else _LIMITS[kind]
+    if kind == "wrong" and _is_other_ending(difference):
+        return _ENDING_LIMIT
+    return _DISAGREED_LIMIT if kind == "wrong" and _is_one_phoneme(difference, voice) else _LIMITS[kind]
 
 
 def _is_other_ending(difference: Difference) -> bool:
@@ -145,6 +161,25 @@ def _kind(difference: Difference) -> Kind:
     if max(n_written, n_heard) < _OTHER_LENGTH_RATIO * min(n_written, n_heard):
         return "wrong"
     return "extra" if n_heard > n_written else "missing"
+
+
+def _sound_apart(difference: Difference, voice: str | None) -> float:
+    if voice is None:
+        return difference.distance
+    return edit_distance(_phonemes(difference.written, voice), _phonemes(difference.heard, voice))
+
+
+def _is_one_phoneme(difference: Difference, voice: str | None) -> bool:
+    """Tell whether two words differ in a single phoneme, as `accept` and `except` do."""
+    if voice is None or len(difference.written) != 1 or len(difference.heard) != 1:
+        return False
+    written, heard = (_phonemes(words, voice) for words in (difference.written, difference.heard))
+    return round(edit_distance(written, heard) * max(len(written), len(heard))) <= 1
+
+
+def _sounds_the_same(difference: Difference, voice: str | None) -> bool:
+    """Tell whether two runs differ in spelling alone, as `recognised` and `recognized` do."""
+    return difference.kind == "wrong" and voice is not None and _sound_apart(difference, voice) == 0
 
 
 def _phonemes(words: Sequence[str], voice: str) -> str:
@@ -166,26 +201,44 @@ def measure_losses(
     Args are those of `verify_clip`.
 
     Returns:
-        What was heard, the likelier of both times, and its differences. The sentence is compared with itself in which
-        the heard words take the place of the written ones.
+        What was heard, the likelier of both times, and its differences, with the words that were added the other time.
+        The sentence is compared with itself in which the heard words take the place of the written ones.
     """
     words = recognizer.transcribe_words(wav, sample_rate)
-    again = normalize_heard([TimedWord(word.text, word.start_s, word.end_s) for word in words], language)
+    again = _drop_made_up(
+        normalize_heard([TimedWord(word.text, word.start_s, word.end_s) for word in words], language), heard
+    )
     hearings = [list(heard), again] if again else [list(heard)]
     score = recognizer.score_texts(wav, sample_rate, context)
     own, *others = score([join_surfaces(written), *map(join_surfaces, hearings)])
-    likeliest = hearings[int(np.argmax(others))]
     texts = [word.text for word in written]
-    differences = find_differences(texts, [word.text for word in likeliest])
-    replaced = score([_replace(written, likeliest, difference) for difference in differences])
-    shared = [
-        {(d.start, d.written, d.heard) for d in find_differences(texts, [word.text for word in hearing])}
-        for hearing in hearings
+    told = [find_differences(texts, [word.text for word in hearing]) for hearing in hearings]
+    places = [{(d.start, d.written, d.heard) for d in differences} for differences in told]
+    shared = set.intersection(*places)
+    best = int(np.argmax(others))
+    # An added word may come out as one with its neighbours: then it is one in the other hearing.
+    compared = [
+        (difference, hearings[i])
+        for i, differences in enumerate(told)
+        for difference in differences
+        if i == best or (difference.kind == "extra" and (difference.start, (), difference.heard) not in shared)
     ]
-    return " ".join(word.text for word in likeliest), [
-        Loss(d, other - own, all((d.start, d.written, d.heard) in found for found in shared))
-        for d, other in zip(differences, replaced, strict=True)
+    replaced = score([_replace(written, hearing, difference) for difference, hearing in compared])
+    keys = [(difference.start, difference.written, difference.heard) for difference, _ in compared]
+    return " ".join(word.text for word in hearings[best]), [
+        Loss(difference, other - own, key in shared, key in places[0])
+        for (difference, _), other, key in zip(compared, replaced, keys, strict=True)
     ]
+
+
+def _drop_made_up(again: list[TimedWord], heard: Sequence[TimedWord]) -> list[TimedWord]:
+    """Return a hearing without the phrase of its own that a recogniser ends a clip with."""
+    for phrase in _MADE_UP:
+        n_words = len(phrase)
+        ends = [tuple(word.text for word in words[-n_words:]) for words in (again, heard)]
+        if ends[0] == phrase != ends[1]:
+            return again[:-n_words]
+    return again
 
 
 def _replace(written: Sequence[TimedWord], heard: Sequence[TimedWord], difference: Difference) -> str:
