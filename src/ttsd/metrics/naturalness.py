@@ -14,7 +14,8 @@ from ttsd.utils.extras import require
 
 DNSMOS_SAMPLE_RATE = 16000
 """Sample rate that the network hears, in Hz."""
-_SEGMENT = round(9.01 * DNSMOS_SAMPLE_RATE)
+_WINDOW_S = 9.01
+_SEGMENT = int(_WINDOW_S * DNSMOS_SAMPLE_RATE)
 # From the network's output to the scale of the listeners.
 _OVERALL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])
 
@@ -49,8 +50,9 @@ class Dnsmos:
             return None
         while heard.size < _SEGMENT:
             heard = np.append(heard, heard)
-        n_hops = int(heard.size // DNSMOS_SAMPLE_RATE - 9.01) + 1
-        starts = [hop * DNSMOS_SAMPLE_RATE for hop in range(n_hops)]
-        windows = [heard[start : start + _SEGMENT] for start in starts if start + _SEGMENT <= heard.size]
+        n_hops = int(heard.size // DNSMOS_SAMPLE_RATE - _WINDOW_S) + 1
+        # As the published script has it: a window that rounding leaves one sample short is passed over.
+        spans = [(hop * DNSMOS_SAMPLE_RATE, int((hop + _WINDOW_S) * DNSMOS_SAMPLE_RATE)) for hop in range(n_hops)]
+        windows = [heard[start:end] for start, end in spans if min(end, heard.size) - start == _SEGMENT]
         raw = [self._session.run(None, {"input_1": window[None]})[0][0][2] for window in windows]
         return float(np.mean(_OVERALL(raw)))
