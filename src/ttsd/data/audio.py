@@ -49,11 +49,25 @@ def read_wav(path: Path) -> tuple[Waveform, int]:
     return to_mono(channels), int(sample_rate)
 
 
-def tell_fault(error: Exception, path: Path) -> str:
-    """Return what is wrong with a clip, without its place and the cure, for a row of `rejected.csv`."""
-    if not isinstance(error, CorpusError):
-        return "not a readable WAV"
-    return str(error).removeprefix(f"{path}: ").partition(";")[0]
+def open_clip(path: Path, name: str) -> tuple[Waveform, int] | tuple[str, str]:
+    """Read a clip as `read_wav` does, or tell why a corpus has to do without it.
+
+    Args:
+        path: The clip.
+        name: Its path below the corpus, for a row of `rejected.csv`.
+
+    Returns:
+        The waveform, float32 [n_samples], possibly empty, and its sample rate in Hz; or a reason's code and its value.
+    """
+    if not path.is_file():
+        return "missing_clip", name
+    try:
+        wav, sample_rate = read_wav(path)
+    except CorpusError as error:
+        if missing := missing_bytes(path):
+            return "truncated_clip", f"{name}: {missing} bytes are missing"
+        return "unreadable_clip", f"{name}: {str(error).removeprefix(f'{path}: ').partition(';')[0]}"
+    return wav, sample_rate
 
 
 def write_wav(path: Path, wav: Waveform, sample_rate: int) -> None:

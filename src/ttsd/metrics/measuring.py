@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from ttsd.config import Config
-from ttsd.data.audio import Waveform, measure_loudness, read_wav, resample, tell_fault
+from ttsd.data.audio import Waveform, measure_loudness, open_clip, resample
 from ttsd.data.checks import Clip
 from ttsd.data.corpus import Utterance
 from ttsd.data.levels import (
@@ -25,8 +25,6 @@ from ttsd.data.levels import (
 )
 from ttsd.data.spectrum import measure_bandwidth_hz
 from ttsd.data.symbols import SymbolTable
-from ttsd.data.wav_header import missing_bytes
-from ttsd.errors import CorpusError
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE
 from ttsd.metrics.listening import Heard, Listener
 from ttsd.metrics.naturalness import Dnsmos
@@ -85,20 +83,14 @@ class Measurer:
         return results
 
     def _open(self, candidate: Candidate) -> Waveform | tuple[str, str]:
-        path, name = candidate.path, candidate.name
-        if not path.is_file():
-            return "missing_clip", name
-        try:
-            info = soundfile.info(path)
-            wav, _ = read_wav(path)
-        except (CorpusError, soundfile.SoundFileError, OSError) as error:
-            if missing := missing_bytes(path):
-                return "truncated_clip", f"{name}: {missing} bytes are missing"
-            return "unreadable_clip", f"{name}: {tell_fault(error, path)}"
+        opened = open_clip(candidate.path, candidate.name)
+        if isinstance(opened[0], str):
+            return opened
+        wav, info = opened[0], soundfile.info(candidate.path)
         if (info.samplerate, info.channels, info.format, info.subtype) != (self._sample_rate, 1, "WAV", "PCM_16"):
             form = f"{info.samplerate} Hz, {info.channels} channels, {info.format} {info.subtype}"
             return "wrong_format", form
-        return wav if wav.size else ("empty_clip", name)
+        return wav if wav.size else ("empty_clip", candidate.name)
 
     def _measure_alone(self, utterance: Utterance, wav: Waveform) -> dict[str, Any]:
         rate, known = self._sample_rate, utterance.qc

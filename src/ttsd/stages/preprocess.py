@@ -14,7 +14,6 @@ from ttsd.data.phonemes import has_phonemes, phonemize_many
 from ttsd.data.speech import find_speech, hash_vad
 from ttsd.data.split import split_of
 from ttsd.data.text import normalize_text
-from ttsd.data.wav_header import missing_bytes
 from ttsd.errors import ConfigError, CorpusError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.utils.cache import find_cache
@@ -127,15 +126,10 @@ def _process_text(utterance: Utterance, config: Config) -> dict[str, Any]:
 
 def _process_clip(item: tuple[str, str], corpus: Path, out_dir: Path, config: Config) -> dict[str, Any]:
     utterance_id, name = item
-    path = corpus / name
-    if not path.is_file():
-        return _reject("missing_clip", name)
-    try:
-        source, source_rate = audio.read_wav(path)
-    except CorpusError as error:
-        if missing := missing_bytes(path):
-            return _reject("truncated_clip", f"{name}: {missing} bytes are missing")
-        return _reject("unreadable_clip", f"{name}: {audio.tell_fault(error, path)}")
+    opened = audio.open_clip(corpus / name, name)
+    if isinstance(opened[0], str):
+        return _reject(*opened)
+    source, source_rate = opened
     if source.size == 0:
         return _reject("empty_clip", name)
     sample_rate, wanted = config.audio.sample_rate, config.preprocess
