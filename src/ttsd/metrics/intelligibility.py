@@ -71,6 +71,14 @@ class Recognizer:
         if not self.model.model.is_multilingual and config.language != "en":
             raise ConfigError(f"asr.language {config.language}: {config.model} knows English alone; set asr.model")
 
+    @functools.cached_property
+    def tokenizer(self) -> Any:
+        """Whisper's tokenizer for the task and language at hand."""
+        tokenizers = require("evaluate", "faster_whisper.tokenizer")
+        is_multilingual = self.model.model.is_multilingual
+        language = self._config.language if is_multilingual else None
+        return tokenizers.Tokenizer(self.model.hf_tokenizer, is_multilingual, task="transcribe", language=language)
+
     def transcribe(self, wav: NDArray[np.float32], sample_rate: int) -> str:
         """Write down what is said in a clip; silence gives the empty text.
 
@@ -115,10 +123,7 @@ class Recognizer:
         Returns:
             A function from texts to the natural logarithms of their probabilities, each at most 0.
         """
-        tokenizers = require("evaluate", "faster_whisper.tokenizer")
-        is_multilingual = self.model.model.is_multilingual
-        language = self._config.language if is_multilingual else None
-        tokenizer = tokenizers.Tokenizer(self.model.hf_tokenizer, is_multilingual, task="transcribe", language=language)
+        tokenizer = self.tokenizer
         pcm = np.ascontiguousarray(resample(wav, sample_rate, ASR_SAMPLE_RATE), dtype=np.float32)
         features = self.model.feature_extractor(pcm)
         encoded = self.model.encode(require("evaluate", "faster_whisper.audio").pad_or_trim(features))

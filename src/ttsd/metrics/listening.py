@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ttsd.config import AsrConfig
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, HeardWord, Recognizer
-from ttsd.utils.extras import require
 
 WINDOW_S = 30.0
 GAP_S = 0.6
@@ -44,13 +43,10 @@ class Listener:
     """
 
     def __init__(self, config: AsrConfig) -> None:
-        tokenizer = require("evaluate", "faster_whisper.tokenizer")
         self.recognizer = Recognizer(config)
         self._beam_size = config.beam_size
         self._model: Any = self.recognizer.model
-        self._tokenizer = tokenizer.Tokenizer(
-            self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=config.language
-        )
+        self._tokenizer = self.recognizer.tokenizer
 
     def hear(self, clips: Sequence[NDArray[np.float32]]) -> list[Heard]:
         """Write down what is said in clips; which clips share a window depends on this sequence alone.
