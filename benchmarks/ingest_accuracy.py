@@ -3,9 +3,10 @@
 Two local voices read the example guides, each in one long recording, with mistakes among them: sentences skipped, said
 twice, begun and begun again, said in part, said with another word or number, and sentences that no transcript holds.
 
-python benchmarks/ingest_accuracy.py [N_GUIDES [CACHE [WORK]]]
+python benchmarks/ingest_accuracy.py [--guides 4] [--skip 0] [--seed 0] [--cache DIR] [--work DIR]
 """
 
+import argparse
 import re
 import sys
 import tempfile
@@ -137,22 +138,27 @@ def compare(out_dir: Path, name: str, sentences: list[str], script: Script, narr
 
 
 def main() -> None:
-    n_guides = int(sys.argv[1]) if len(sys.argv) > 1 else 9
-    cache = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    paths = find_guides(GUIDES)[:n_guides]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--guides", type=int, default=9, help="how many study guides are read")
+    parser.add_argument("--skip", type=int, default=0, help="how many come before the first of them")
+    parser.add_argument("--seed", type=int, default=0, help="of the narrators' mistakes")
+    parser.add_argument("--cache", type=Path, help="keeps the voices' clips from run to run")
+    parser.add_argument("--work", type=Path, help="keeps recordings and corpus")
+    args = parser.parse_args()
+    paths = find_guides(GUIDES)[args.skip :][: args.guides]
     texts = [path.read_text(encoding="utf-8") for path in paths]
     text = "\n\n".join(re.sub(r"\A---\n.*?\n---\n", "", guide, flags=re.DOTALL) for guide in texts)
     with tempfile.TemporaryDirectory() as temporary:
-        work = Path(sys.argv[3]) if len(sys.argv) > 3 else Path(temporary)
+        work = args.work or Path(temporary)
         folder, out_dir = Path(work, "in"), Path(work, "out")
         scripts: dict[str, tuple[list[str], Script, Narration]] = {}
-        for seed, (voice, suffix) in enumerate(FORMATS.items()):
+        for seed, (voice, suffix) in enumerate(FORMATS.items(), start=args.seed):
             (folder / voice).mkdir(parents=True)
             path = folder / voice / "guides.md"
             path.write_text(text, encoding="utf-8")
             sentences = list(dict.fromkeys(sentences_of(path)))
             script = write_script(sentences, np.random.default_rng(seed))
-            narration = Narrator(voice, cache).narrate(script.reads, seed)
+            narration = Narrator(voice, args.cache).narrate(script.reads, seed)
             soundfile.write(folder / voice / f"Guides_narration.{suffix}", narration.wav, narration.sample_rate)
             scripts[f"{voice}/guides.md"] = sentences, script, narration
         begin = time.perf_counter()

@@ -17,8 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 from ttsd.config import load_config  # noqa: E402
-from ttsd.data.audio import measure_loudness, read_wav  # noqa: E402
+from ttsd.data.audio import read_wav  # noqa: E402
 from ttsd.data.corpus import read_corpus, write_corpus  # noqa: E402
+from ttsd.data.loudness import measure_loudness  # noqa: E402
 from ttsd.stages import generate  # noqa: E402
 
 PLAIN = """

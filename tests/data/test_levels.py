@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ttsd.config import PicoConfig
-from ttsd.data.audio import apply_gain, remove_dc, resample, trim_edges
+from ttsd.data.audio import remove_dc, resample, trim_edges
 from ttsd.data.levels import (
     count_clipped_samples,
     longest_run,
@@ -14,6 +14,7 @@ from ttsd.data.levels import (
     measure_rms_db,
     measure_silence,
 )
+from ttsd.data.loudness import apply_gain
 from ttsd.data.spectrum import measure_bandwidth_hz
 from ttsd.teachers.pico import PicoTeacher
 

@@ -6,6 +6,8 @@ from speechmos import dnsmos
 
 from ttsd.data.audio import read_wav, resample
 from ttsd.data.corpus import read_corpus
+from ttsd.errors import ConfigError
+from ttsd.metrics import naturalness
 from ttsd.metrics.naturalness import Dnsmos
 
 
@@ -30,3 +32,16 @@ def test_noise_sounds_worse_and_an_empty_clip_has_no_figure(wavs):
     noise = 0.05 * np.random.default_rng(0).standard_normal(wavs[0].size)
     assert own.measure((wavs[0] + noise).astype(np.float32), 16000) < own.measure(wavs[0], 16000) - 0.3
     assert own.measure(np.zeros(0, np.float32), 16000) is None
+
+
+def test_windows_heard_together_or_apart_are_the_same(wavs, monkeypatch):
+    own = Dnsmos()
+    together = own.measure(wavs[1], 16000)
+    monkeypatch.setattr(naturalness, "_GROUP", 1)
+    assert own.measure(wavs[1], 16000) == pytest.approx(together, abs=1e-6)
+
+
+def test_another_model_is_refused(monkeypatch):
+    monkeypatch.setattr(naturalness, "_SHA256", "0" * 64)
+    with pytest.raises(ConfigError, match="force-reinstall speechmos"):
+        Dnsmos()

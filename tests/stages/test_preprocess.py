@@ -6,8 +6,9 @@ import pytest
 import soundfile
 
 from ttsd.config import load_config
-from ttsd.data.audio import find_sound, measure_loudness, read_wav
+from ttsd.data.audio import find_sound, read_wav
 from ttsd.data.corpus import read_corpus, read_rejections
+from ttsd.data.loudness import measure_loudness
 from ttsd.data.phonemes import phonemize
 from ttsd.data.split import split_of
 from ttsd.errors import ConfigError, CorpusError, StageError

@@ -18,8 +18,6 @@ Waveform = NDArray[np.float32]
 
 BLOCK_MS = 10.0
 """Length of the blocks that silence is told by, in milliseconds."""
-GATING_BLOCK_S = 0.4
-"""Length of a gating block, in seconds. Source: ITU-R BS.1770-4, annex 1."""
 FULL_SCALE = 32768
 FLOAT32_ROUNDING = 1e-6
 
@@ -213,66 +211,6 @@ def add_margins(sound: tuple[int, int], n_samples: int, sample_rate: int, margin
     return max(sound[0] - margin, 0), min(sound[1] + margin, n_samples)
 
 
-def measure_loudness(wav: Waveform, sample_rate: int) -> float:
-    """Measure the integrated loudness by ITU-R BS.1770-4, gated at -70 LUFS and 10 LU below the mean.
-
-    The standard is silent on clips shorter than one gating block of 400 ms: such a clip is one block by itself.
-
-    Args:
-        wav: float32 [n_samples].
-        sample_rate: In Hz.
-
-    Returns:
-        LUFS; -inf where no block reaches -70 LUFS.
-    """
-    import pyloudnorm
-
-    if wav.size == 0 or not wav.any():
-        return -np.inf
-    # The next float below, so that rounding cannot make the block longer than the clip.
-    block_s = min(GATING_BLOCK_S, float(np.nextafter(wav.size / sample_rate, 0)))
-    meter = pyloudnorm.Meter(sample_rate, block_size=block_s)
-    return float(meter.integrated_loudness(wav.astype(np.float64)))
-
-
-def compute_gain_db(wav: Waveform, sample_rate: int, loudness_lufs: float, peak_ceiling_db: float) -> float:
-    """Return the gain that brings a clip to a loudness, or as near as the peak ceiling lets it come.
-
-    Args:
-        wav: float32 [n_samples].
-        sample_rate: In Hz.
-        loudness_lufs: Loudness wanted, in LUFS.
-        peak_ceiling_db: The true peak does not pass this, in dB of full scale.
-
-    Returns:
-        Gain in dB.
-
-    Raises:
-        CorpusError: The clip is too quiet for its loudness to be measured.
-    """
-    measured = measure_loudness(wav, sample_rate)
-    if np.isneginf(measured):
-        raise CorpusError("the clip is silent; restore it or delete its row")
-    return min(loudness_lufs - measured, peak_ceiling_db - measure_true_peak_db(wav, sample_rate))
-
-
-def measure_true_peak_db(wav: Waveform, sample_rate: int) -> float:
-    """Return the peak of the sound itself, which may lie between two samples; in dB of full scale.
-
-    Source: ITU-R BS.1770-4, annex 2: four times oversampled, here by soxr in place of the 48 taps printed there.
-
-    Args:
-        wav: float32 [n_samples].
-        sample_rate: In Hz.
-    """
-    import soxr
-
-    if wav.size == 0 or not wav.any():
-        return -np.inf
-    between = soxr.resample(wav, sample_rate, 4 * sample_rate, quality="HQ")
-    return 20 * float(np.log10(max(np.abs(between).max(), np.abs(wav).max())))
-
-
 def fade_edges(wav: Waveform, sample_rate: int, fade_ms: float, *, at_start: bool, at_end: bool) -> Waveform:
     """Fade a clip in and out by half a cosine, so that an edge that was cut does not click.
 
@@ -293,16 +231,3 @@ def fade_edges(wav: Waveform, sample_rate: int, fade_ms: float, *, at_start: boo
     if at_end:
         faded[-length:] *= rise[::-1]
     return faded
-
-
-def normalize_loudness(wav: Waveform, sample_rate: int, loudness_lufs: float, peak_ceiling_db: float) -> Waveform:
-    """Bring a clip to a loudness by one gain; it is turned down where a peak would pass the ceiling, never clipped.
-
-    Args and errors are those of `compute_gain_db`.
-    """
-    return apply_gain(wav, compute_gain_db(wav, sample_rate, loudness_lufs, peak_ceiling_db))
-
-
-def apply_gain(wav: Waveform, gain_db: float) -> Waveform:
-    """Multiply by a gain in dB."""
-    return np.asarray(wav * np.float64(10 ** (gain_db / 20)), dtype=np.float32)

@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from ttsd.config import Config
-from ttsd.data.audio import Waveform, measure_loudness, open_clip, resample
+from ttsd.data.audio import Waveform, open_clip, resample
 from ttsd.data.checks import Clip
 from ttsd.data.corpus import Utterance
 from ttsd.data.levels import (
@@ -23,6 +23,7 @@ from ttsd.data.levels import (
     measure_rms_db,
     measure_silence,
 )
+from ttsd.data.loudness import measure_loudness
 from ttsd.data.spectrum import measure_bandwidth_hz
 from ttsd.data.symbols import SymbolTable
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE

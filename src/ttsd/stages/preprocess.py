@@ -10,6 +10,7 @@ from ttsd.data import audio
 from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Corpus, Rejection, Utterance, clean_text, hash_corpus, read_corpus
 from ttsd.data.finish import finish_corpus
 from ttsd.data.levels import count_clipped_samples, measure_rms_db
+from ttsd.data.loudness import apply_gain, compute_gain_db
 from ttsd.data.phonemes import has_phonemes, phonemize_many
 from ttsd.data.speech import find_speech, hash_vad
 from ttsd.data.split import split_of
@@ -141,10 +142,10 @@ def _process_clip(item: tuple[str, str], corpus: Path, out_dir: Path, config: Co
     trimmed_end_s = (wav.size - end) / sample_rate
     wav = audio.fade_edges(wav[start:end], sample_rate, wanted.fade_ms, at_start=start > 0, at_end=trimmed_end_s > 0)
     try:
-        gain_db = audio.compute_gain_db(wav, sample_rate, wanted.loudness_lufs, wanted.peak_ceiling_db)
+        gain_db = compute_gain_db(wav, sample_rate, wanted.loudness_lufs, wanted.peak_ceiling_db)
     except CorpusError:
         return _reject("silent_clip", name)
-    audio.write_wav(out_dir / WAVS_NAME / f"{utterance_id}.wav", audio.apply_gain(wav, gain_db), sample_rate)
+    audio.write_wav(out_dir / WAVS_NAME / f"{utterance_id}.wav", apply_gain(wav, gain_db), sample_rate)
     return {
         "duration_s": round(wav.size / sample_rate, 6),
         "trimmed_start_s": round(start / sample_rate, 6),
