@@ -82,6 +82,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.guides < 1 or options.sentences < 3:
         parser.error("take one guide or more, and three sentences or more")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"{options.out}: cannot be written ({error.strerror}); name another folder with --out")
     config = load_config(None, ["generate.teacher=pico", "n_workers=1"])
     teacher = load_teacher(config)
     for number, guide in enumerate(find_guides(GUIDES)[: options.guides]):

@@ -9,6 +9,7 @@ from ttsd.data.pauses import find_pauses, measure_power, plan_windows
 from ttsd.data.wording import TimedWord, normalize_heard, write_words
 from ttsd.metrics.hearing import hear_window
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, Recognizer
+from ttsd.metrics.phonetics import SoundMatcher
 from ttsd.metrics.verification import verify_clip
 
 CONTEXT = "Light is caught in the disks of the chloroplast. The stroma holds enzymes, and sugar is built there."
@@ -25,9 +26,15 @@ def speak(text):
     return narration.wav
 
 
-def look(recognizer, spoken, written, heard=""):
+@pytest.fixture(scope="module")
+def matcher():
+    return SoundMatcher("en-us")
+
+
+def look(recognizer, matcher, spoken, written, heard=""):
     return verify_clip(
         recognizer,
+        matcher,
         speak(spoken),
         ASR_SAMPLE_RATE,
         write_words(written, "en"),
@@ -46,8 +53,8 @@ def look(recognizer, spoken, written, heard=""):
         ("Warm it in alcohol until the green colour is gone.", "Warm it in alcohol until the green color is bomb."),
     ],
 )
-def test_a_misheard_sentence_is_kept(recognizer, spoken, heard):
-    assert look(recognizer, spoken, spoken, heard).reason is None
+def test_a_misheard_sentence_is_kept(recognizer, matcher, spoken, heard):
+    assert look(recognizer, matcher, spoken, spoken, heard).reason is None
 
 
 @pytest.mark.parametrize(
@@ -69,16 +76,16 @@ def test_a_misheard_sentence_is_kept(recognizer, spoken, heard):
         ("It stops when seven part fails.", "It stops when one part fails.", "wrong_number"),
     ],
 )
-def test_a_sentence_that_was_not_said_is_told(recognizer, spoken, written, reason):
-    verdict = look(recognizer, spoken, written)
+def test_a_sentence_that_was_not_said_is_told(recognizer, matcher, spoken, written, reason):
+    verdict = look(recognizer, matcher, spoken, written)
     assert verdict.reason == reason
     assert "was heard" in verdict.value or "was not heard" in verdict.value
 
 
-def test_a_clip_without_words_says_no_sentence(recognizer):
+def test_a_clip_without_words_says_no_sentence(recognizer, matcher):
     noise = np.random.default_rng(0).standard_normal(ASR_SAMPLE_RATE * 2).astype(np.float32) * 0.01
     words = write_words("Plants turn light into sugar.", "en")
-    verdict = verify_clip(recognizer, noise, ASR_SAMPLE_RATE, words, [], "", "en", None)
+    verdict = verify_clip(recognizer, matcher, noise, ASR_SAMPLE_RATE, words, [], "", "en", None)
     assert verdict.reason is not None
 
 

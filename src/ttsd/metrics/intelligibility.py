@@ -77,7 +77,10 @@ class Recognizer:
         tokenizers = require("evaluate", "faster_whisper.tokenizer")
         is_multilingual = self.model.model.is_multilingual
         language = self._config.language if is_multilingual else None
-        return tokenizers.Tokenizer(self.model.hf_tokenizer, is_multilingual, task="transcribe", language=language)
+        try:
+            return tokenizers.Tokenizer(self.model.hf_tokenizer, is_multilingual, task="transcribe", language=language)
+        except ValueError:
+            raise self._unknown_language() from None
 
     def transcribe(self, wav: NDArray[np.float32], sample_rate: int) -> str:
         """Write down what is said in a clip; silence gives the empty text.
@@ -161,9 +164,12 @@ class Recognizer:
         except ValueError as error:
             if "language" not in str(error):
                 raise
-            raise ConfigError(
-                f"asr.language {self._config.language}: unknown to {self._config.model}; use a code such as en or de"
-            ) from None
+            raise self._unknown_language() from None
+
+    def _unknown_language(self) -> ConfigError:
+        return ConfigError(
+            f"asr.language {self._config.language}: unknown to {self._config.model}; use a code such as en or de"
+        )
 
 
 def find_model(name: str) -> Path:

@@ -1,11 +1,11 @@
 """A second look at a doubtful clip: is what is written what is said, or did the recogniser mishear?
 
-The clip is heard once more by itself, and then the recogniser is asked how likely it finds the sentence, compared with
-what it heard. A word that is misheard is nearly as likely as what was heard for it; one that was not said is far less.
-The thresholds are natural logarithms of that ratio for one run of words; docs/ingest.md lists them.
+The clip is heard once more by itself. Then two judges compare the sentence with what was heard for it: the recogniser
+tells how likely it finds either, and in English an acoustic model how well the sound fits either. A word that is
+misheard is nearly as likely as what was heard for it, and sounds like it; one that was not said is far from both.
+docs/ingest.md lists the limits.
 """
 
-import itertools
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -14,38 +14,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsd.data.differences import Difference, Kind, find_differences
+from ttsd.data.differences import Difference, find_differences
 from ttsd.data.phonemes import phonemize
 from ttsd.data.wording import TimedWord, edit_distance, is_number, join_surfaces, normalize_heard
 from ttsd.metrics.intelligibility import Recognizer
+from ttsd.metrics.phonetics import SoundMatcher
 
-_LIMITS = {"wrong": 6.5, "missing": 2.5, "extra": 0.0}
-_DECISIVE_LIMIT = 0.5
+_RECOGNIZER_WEIGHT = 8.0
+"""A nat of the recogniser counts like so many of the acoustic model, which takes neighbouring frames for independent
+and so is far too sure of itself."""
+_LIMIT = 125.0
+"""In nats of the acoustic model, like the next four."""
+_DECISIVE_LIMIT = 10.0
 """For another number or a negation, which sound alike and mean something else."""
-_OTHER_SOUND = 0.5
-"""Numbers this far apart in their phonemes are not taken for one another twice."""
-_ENDING_LIMIT = 5.0
-"""For a word that was heard both times with another ending: speakers make such slips."""
-_SHARED_BEGINNING = 0.6
-"""Words that begin alike for so much of the longer one differ in their endings."""
-_DISAGREED_LIMIT = 8.0
-"""For a word that was heard otherwise the other time, or one that sounds like it but for a single phoneme."""
-_AGREED_EXTRA_LIMIT = -2.0
-"""For short words that were heard both times and are not written. Longer ones are certain where they were heard in
-their surroundings: alone, the recogniser leaves out what does not fit."""
-_SHORT_WORD = 3
-_GARBLED_LIMIT = 17.0
-"""For several words that are written otherwise and sound alike: names that the recogniser does not know."""
+_GARBLED_LIMIT = 300.0
+"""For several words that are written otherwise and sound alike: names, which few recognisers know."""
+_EXTRA_LIMIT = 80.0
+"""For words that are not written, by the acoustic model alone: the recogniser leaves out what makes no sense."""
+_TOTAL_LIMIT = 300.0
 _GARBLED_DISTANCE = 0.45
 _GARBLED_LENGTH = 7
-_SAME_SOUND = 0.1
-"""Words this near in their phonemes, over the longer length, are homophones."""
-_OTHER_LENGTH = 4
-_OTHER_LENGTH_RATIO = 1.7
-"""By so many letters, and so many times longer, is what was heard more than the written words misheard."""
-_TOTAL_LIMIT = 18.0
-_MADE_UP = (("thank", "you"), ("thank", "you", "very", "much"), ("thanks", "for", "watching"))
-"""Whisper writes these where a clip ends in silence: it learnt from subtitles."""
+_ALONE_LIMITS = {"wrong": 6.5, "missing": 2.5, "extra": 0.0}
+"""For the recogniser alone, in its own nats, and so the next one."""
+_ALONE_DECISIVE_LIMIT = 0.5
 _PARTLY_SPOKEN = 3
 """So many words in a row are a part of the sentence, and no slip."""
 
@@ -78,6 +69,7 @@ def judge_difference(difference: Difference) -> tuple[str, str]:
 
 def verify_clip(
     recognizer: Recognizer,
+    matcher: SoundMatcher | None,
     wav: NDArray[np.float32],
     sample_rate: int,
     written: Sequence[TimedWord],
@@ -90,105 +82,85 @@ def verify_clip(
 
     Args:
         recognizer: Who listens.
+        matcher: Who compares sounds; none in languages that it does not know.
         wav: The clip, float32 [n_samples], of at most `MAX_CLIP_S`.
         sample_rate: In Hz.
         written: The words of the sentence, as `write_words` gives them.
         heard: What was heard of it in its surroundings, as `normalize_heard` gives it.
         context: Sentences around it, without itself: the recogniser is told what it is all about.
         language: Code of the language.
-        voice: espeak-ng voice that tells how names sound; none compares them by their letters alone, more strictly.
+        voice: espeak-ng voice that tells how words sound; none compares them by their letters alone.
     """
-    told, losses = measure_losses(recognizer, wav, sample_rate, written, heard, context, language)
-    for loss in losses:
-        if loss.nats > _limit(loss, voice):
-            return Verdict(*judge_difference(loss.difference), told)
+    told, losses = measure_losses(recognizer, matcher, wav, sample_rate, written, heard, context, language)
     audible = [loss for loss in losses if not _sounds_the_same(loss.difference, voice)]
-    if sum(max(loss.nats, 0.0) for loss in audible) > _TOTAL_LIMIT:
+    worst = max(audible, key=lambda loss: (loss.evidence - _limit(loss, voice), loss.nats), default=None)
+    if worst is not None and worst.evidence > _limit(worst, voice):
+        return Verdict(*judge_difference(worst.difference), told)
+    total = sum(max(loss.evidence, 0.0) for loss in audible)
+    if matcher is not None and total > _TOTAL_LIMIT:
         return Verdict("wrong_words", f"`{told}` was heard", told)
     return Verdict(None, "", told)
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A difference, and how much likelier the recogniser finds what it heard than what is written."""
+    """A difference, and how much likelier what was heard is than what is written."""
 
     difference: Difference
     nats: float
-    """Natural logarithm of the ratio."""
-    agreed: bool
-    """It was heard both times."""
-    in_context: bool
-    """It was heard the first time, in its surroundings."""
+    """Natural logarithm of the ratio, by the recogniser."""
+    sound_nats: float | None
+    """The same by the acoustic model; infinite where what is written cannot be aligned with the clip at all, minus
+    infinity where what was heard cannot; none in languages that it does not know."""
+
+    @property
+    def evidence(self) -> float:
+        """Both together, for what was heard."""
+        if self.sound_nats is None:
+            return self.nats
+        if self.difference.kind == "extra":
+            return self.sound_nats
+        return _RECOGNIZER_WEIGHT * self.nats + self.sound_nats
 
 
 def _limit(loss: Loss, voice: str | None) -> float:
     difference = loss.difference
+    if loss.sound_nats is None:
+        return _ALONE_DECISIVE_LIMIT if difference.is_decisive else _ALONE_LIMITS[difference.kind]
     if difference.is_decisive:
-        are_numbers = all(map(is_number, (*difference.written, *difference.heard)))
-        is_certain = loss.agreed and are_numbers and _sound_apart(difference, voice) >= _OTHER_SOUND
-        return -math.inf if is_certain else _DECISIVE_LIMIT
-    kind = _kind(difference)
-    if difference.kind == "extra" and loss.in_context and len("".join(difference.heard)) > _SHORT_WORD:
-        return -math.inf
-    if difference.kind == "extra" and loss.agreed:
-        return _AGREED_EXTRA_LIMIT
-    if kind == "wrong" and voice is not None:
-        written, heard = (_phonemes(words, voice) for words in (difference.written, difference.heard))
-        distance = edit_distance(written, heard)
-        is_name = len(difference.written) + len(difference.heard) > 2 and len(written) >= _GARBLED_LENGTH
-        if distance <= _SAME_SOUND or (is_name and distance <= _GARBLED_DISTANCE):
-            return _GARBLED_LIMIT
-    if kind == "wrong" and not loss.agreed:
-        return _DISAGREED_LIMIT
-    if kind == "wrong" and _is_other_ending(difference):
-        return _ENDING_LIMIT
-    return _DISAGREED_LIMIT if kind == "wrong" and _is_one_phoneme(difference, voice) else _LIMITS[kind]
+        return _DECISIVE_LIMIT
+    if difference.kind == "extra":
+        return _EXTRA_LIMIT
+    return _GARBLED_LIMIT if _is_garbled(difference, voice) else _LIMIT
 
 
-def _is_other_ending(difference: Difference) -> bool:
-    if len(difference.written) != 1 or len(difference.heard) != 1:
+def _is_garbled(difference: Difference, voice: str | None) -> bool:
+    if difference.kind != "wrong" or len(difference.written) + len(difference.heard) <= 2:
         return False
-    (written,), (heard,) = difference.written, difference.heard
-    n_shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(written, heard, strict=False)))
-    return n_shared >= _SHARED_BEGINNING * max(len(written), len(heard))
-
-
-def _kind(difference: Difference) -> Kind:
-    """Return the kind of a difference, with words that stand for far more or far fewer as extra or missing."""
-    n_written, n_heard = (sum(map(len, words)) for words in (difference.written, difference.heard))
-    if difference.kind != "wrong" or abs(n_heard - n_written) < _OTHER_LENGTH:
-        return difference.kind
-    if max(n_written, n_heard) < _OTHER_LENGTH_RATIO * min(n_written, n_heard):
-        return "wrong"
-    return "extra" if n_heard > n_written else "missing"
-
-
-def _sound_apart(difference: Difference, voice: str | None) -> float:
-    if voice is None:
-        return difference.distance
-    return edit_distance(_phonemes(difference.written, voice), _phonemes(difference.heard, voice))
-
-
-def _is_one_phoneme(difference: Difference, voice: str | None) -> bool:
-    """Tell whether two words differ in a single phoneme, as `accept` and `except` do."""
-    if voice is None or len(difference.written) != 1 or len(difference.heard) != 1:
+    if len(_pronounce(difference.written, voice)) < _GARBLED_LENGTH:
         return False
-    written, heard = (_phonemes(words, voice) for words in (difference.written, difference.heard))
-    return round(edit_distance(written, heard) * max(len(written), len(heard))) <= 1
+    return _sound_apart(difference, voice) <= _GARBLED_DISTANCE
 
 
 def _sounds_the_same(difference: Difference, voice: str | None) -> bool:
     """Tell whether two runs differ in spelling alone, as `recognised` and `recognized` do."""
-    return difference.kind == "wrong" and voice is not None and _sound_apart(difference, voice) == 0
+    return difference.kind == "wrong" and _sound_apart(difference, voice) == 0
 
 
-def _phonemes(words: Sequence[str], voice: str) -> str:
+def _sound_apart(difference: Difference, voice: str | None) -> float:
+    return edit_distance(_pronounce(difference.written, voice), _pronounce(difference.heard, voice))
+
+
+def _pronounce(words: Sequence[str], voice: str | None) -> str:
+    if voice is None:
+        return "".join(words)
     # Without stress and length, which are modifier letters.
     return "".join(s for s in phonemize(" ".join(words), voice) if unicodedata.category(s) == "Ll")
 
 
 def measure_losses(
     recognizer: Recognizer,
+    matcher: SoundMatcher | None,
     wav: NDArray[np.float32],
     sample_rate: int,
     written: Sequence[TimedWord],
@@ -205,40 +177,45 @@ def measure_losses(
         The sentence is compared with itself in which the heard words take the place of the written ones.
     """
     words = recognizer.transcribe_words(wav, sample_rate)
-    again = _drop_made_up(
-        normalize_heard([TimedWord(word.text, word.start_s, word.end_s) for word in words], language), heard
-    )
+    again = normalize_heard([TimedWord(word.text, word.start_s, word.end_s) for word in words], language)
     hearings = [list(heard), again] if again else [list(heard)]
     score = recognizer.score_texts(wav, sample_rate, context)
     own, *others = score([join_surfaces(written), *map(join_surfaces, hearings)])
     texts = [word.text for word in written]
     told = [find_differences(texts, [word.text for word in hearing]) for hearing in hearings]
-    places = [{(d.start, d.written, d.heard) for d in differences} for differences in told]
-    shared = set.intersection(*places)
     best = int(np.argmax(others))
     # An added word may come out as one with its neighbours: then it is one in the other hearing.
-    compared = [
+    compared = [(difference, hearings[best]) for difference in told[best]]
+    known = {(difference.start, difference.heard) for difference in told[best]}
+    compared += [
         (difference, hearings[i])
         for i, differences in enumerate(told)
         for difference in differences
-        if i == best or (difference.kind == "extra" and (difference.start, (), difference.heard) not in shared)
+        if difference.kind == "extra" and (difference.start, difference.heard) not in known
     ]
     replaced = score([_replace(written, hearing, difference) for difference, hearing in compared])
-    keys = [(difference.start, difference.written, difference.heard) for difference, _ in compared]
+    sounds = _compare_sounds(matcher, wav, sample_rate, texts, [difference for difference, _ in compared])
     return " ".join(word.text for word in hearings[best]), [
-        Loss(difference, other - own, key in shared, key in places[0])
-        for (difference, _), other, key in zip(compared, replaced, keys, strict=True)
+        Loss(difference, other - own, sound)
+        for (difference, _), other, sound in zip(compared, replaced, sounds, strict=True)
     ]
 
 
-def _drop_made_up(again: list[TimedWord], heard: Sequence[TimedWord]) -> list[TimedWord]:
-    """Return a hearing without the phrase of its own that a recogniser ends a clip with."""
-    for phrase in _MADE_UP:
-        n_words = len(phrase)
-        ends = [tuple(word.text for word in words[-n_words:]) for words in (again, heard)]
-        if ends[0] == phrase != ends[1]:
-            return again[:-n_words]
-    return again
+def _compare_sounds(
+    matcher: SoundMatcher | None,
+    wav: NDArray[np.float32],
+    sample_rate: int,
+    texts: list[str],
+    differences: Sequence[Difference],
+) -> list[float | None]:
+    if matcher is None or not differences:
+        return [None] * len(differences)
+    fit = matcher.listen(wav, sample_rate)
+    own = fit(texts)
+    if own is None:
+        return [math.inf] * len(differences)
+    heard = [fit([*texts[: d.start], *d.heard, *texts[d.start + len(d.written) :]]) for d in differences]
+    return [-math.inf if other is None else other - own for other in heard]
 
 
 def _replace(written: Sequence[TimedWord], heard: Sequence[TimedWord], difference: Difference) -> str:

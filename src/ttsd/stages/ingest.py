@@ -23,6 +23,7 @@ from ttsd.data.wording import TimedWord, normalize_heard, split_words, write_wor
 from ttsd.errors import CorpusError, MissingExtraError, StageError, TranscriptError
 from ttsd.metrics.hearing import hear_window
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, Recognizer, identify_recognizer
+from ttsd.metrics.phonetics import SoundMatcher
 from ttsd.metrics.verification import verify_clip
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.transcripts.account import Account, account_for, line_ids, reject_all
@@ -70,6 +71,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         )
     require("curate", "av")
     require("curate", "rapidfuzz")
+    if config.asr.language == "en":
+        require("curate", "pocketsphinx")
     pairing = pair_files(in_dir, config.ingest.map)
     settings = {
         "speaker": config.speaker,
@@ -238,11 +241,18 @@ def _slice(path: Path, start_s: float, end_s: float) -> Waveform:
 
 
 _recognizer: Recognizer | None = None
+_matcher: SoundMatcher | None = None
 
 
 def _load(config: Config) -> None:
     global _recognizer
     _recognizer = Recognizer(config.asr)
+
+
+def _load_judges(config: Config) -> None:
+    global _matcher
+    _load(config)
+    _matcher = SoundMatcher(_find_voice(config.language)) if config.asr.language == "en" else None
 
 
 def _hear_all(
@@ -307,7 +317,7 @@ def _look_again(
                 told = " ".join(text for text in context if text != own)
                 work = (pair.id, candidate, write_words(own, language), told, voice, out_dir, config)
                 items.append((f"{ids[candidate.sentence]}_{place:05d}", (number, place, work)))
-    results = _map(_verify, items, "doubts", out_dir, config, progress, initializer=_load, initargs=(config,))
+    results = _map(_verify, items, "doubts", out_dir, config, progress, initializer=_load_judges, initargs=(config,))
     verdicts: list[dict[int, tuple[str, str]]] = [{} for _ in pairs]
     for (_, (number, place, _)), (reason, value) in zip(items, results, strict=True):
         if reason is not None:
@@ -320,10 +330,10 @@ def _verify(
 ) -> tuple[str | None, str]:
     name, candidate, written, context, voice, out_dir, config = item[2]
     if _recognizer is None:
-        raise RuntimeError("_load runs before _verify in every worker")
+        raise RuntimeError("_load_judges runs before _verify in every worker")
     wav = _slice(_sound_path(out_dir, name), *_edges_s(candidate, config.ingest.margin_ms))
     verdict = verify_clip(
-        _recognizer, wav, ASR_SAMPLE_RATE, written, candidate.heard, context, config.asr.language, voice
+        _recognizer, _matcher, wav, ASR_SAMPLE_RATE, written, candidate.heard, context, config.asr.language, voice
     )
     return verdict.reason, verdict.value
 
