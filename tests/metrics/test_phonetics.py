@@ -32,13 +32,14 @@ def test_what_was_said_fits_and_what_was_not_does_not(matcher, voice, spoken, ot
         score = listen(matcher, voice, said)
         fits, does_not = score(said.split()), score(not_said.split())
         assert fits is not None
-        assert does_not is None or fits - does_not > 100
+        assert max(part.misfit_nats for part in fits.parts) < 95
+        assert does_not is None or fits.nats - does_not.nats > 100
 
 
 def test_a_word_that_no_dictionary_has_is_pronounced(matcher):
     score = listen(matcher, "joe", "Carotenoids and rubisco are in the leaf.")
     said = ["carotenoids", "and", "rubisco", "are", "in", "the", "leaf"]
-    assert score(said) > score(["meridians", "and", "bolivia", *said[3:]]) + 100
+    assert score(said).nats > score(["meridians", "and", "bolivia", *said[3:]]).nats + 100
 
 
 def test_a_sentence_that_was_never_said_cannot_be_aligned(matcher):
@@ -52,6 +53,30 @@ def test_scores_do_not_depend_on_what_was_asked_before(matcher):
     listen(matcher, "joe", "Another voice.")(["another", "voice"])
     again = listen(matcher, "pico", "Plants turn light into sugar.")
     assert again(said) == again(said) == first
+
+
+def test_parts_tell_when_a_word_was_said(matcher):
+    narration = Narrator("joe").narrate([Read("It took years before textbooks agreed.")])
+    fit = matcher.listen(narration.wav, narration.sample_rate)(["it", "took", "years", "before", "textbooks", "agreed"])
+    said = [part for part in fit.parts if part.word]
+    assert [part.word for part in said] == ["it", "took", "years", "before", "textbooks", "agreed"]
+    assert said[0].start_s == pytest.approx(narration.sounds_s[0][0], abs=0.1)
+    assert said[-1].end_s == pytest.approx(narration.sounds_s[0][1], abs=0.15)
+
+
+def test_speech_that_is_not_written_is_a_pause_that_does_not_sound_like_one(matcher):
+    score = listen(matcher, "joe", "It took years before textbooks agreed. Part.")
+    fit = score(["it", "took", "years", "before", "textbooks", "agreed"])
+    worst = max(fit.parts, key=lambda part: part.misfit_nats)
+    assert worst.word == ""
+    assert worst.misfit_nats > 200
+
+
+def test_a_word_in_capitals_may_be_spelt_out(matcher):
+    score = listen(matcher, "joe", "A P U T request.")
+    assert score(["a", "PUT", "request"]).nats > score(["a", "put", "request"]).nats + 100
+    score = listen(matcher, "joe", "A put request.")
+    assert score(["a", "PUT", "request"]).nats == pytest.approx(score(["a", "put", "request"]).nats, abs=20)
 
 
 @pytest.mark.parametrize("words", [[], ["\u4e2d"]])

@@ -10,7 +10,7 @@ from ttsd.data.wording import TimedWord, normalize_heard, write_words
 from ttsd.metrics.hearing import hear_window
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, Recognizer
 from ttsd.metrics.phonetics import SoundMatcher
-from ttsd.metrics.verification import verify_clip
+from ttsd.metrics.verification import check_sound, verify_clip
 
 CONTEXT = "Light is caught in the disks of the chloroplast. The stroma holds enzymes, and sugar is built there."
 
@@ -87,6 +87,25 @@ def test_a_clip_without_words_says_no_sentence(recognizer, matcher):
     words = write_words("Plants turn light into sugar.", "en")
     verdict = verify_clip(recognizer, matcher, noise, ASR_SAMPLE_RATE, words, [], "", "en", None)
     assert verdict.reason is not None
+
+
+@pytest.mark.parametrize(
+    ("spoken", "reason"),
+    [
+        ("If you know any two of the three, you can find the third.", None),
+        ("If stiff you know any two of the three, you can find the third.", "wrong_words"),
+        ("If you know any two of the three, you can find the third. Part.", "extra_words"),
+        ("If you know any two of the three, you can find practice.", "extra_words"),
+        ("Seven years went by.", "wrong_words"),
+    ],
+)
+def test_speech_that_the_recognizer_passed_over_is_found(matcher, spoken, reason):
+    words = write_words("If you know any two of the three, you can find the third.", "en")
+    narration = Narrator("joe").narrate([Read(spoken)])
+    # As a clip is cut.
+    start_s, end_s = narration.sounds_s[0]
+    wav = narration.wav[round((start_s - 0.06) * 22050) : round((end_s + 0.06) * 22050)]
+    assert check_sound(matcher, wav, narration.sample_rate, words).reason == reason
 
 
 def test_windows_are_heard_at_their_place_in_the_recording(recognizer):

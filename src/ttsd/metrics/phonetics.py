@@ -7,6 +7,7 @@ what people say, and hears it where something else was said; this one has no suc
 import functools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,36 @@ _ARPABET = {
 }  # fmt: skip
 _SYMBOL = re.compile("|".join(sorted(map(re.escape, _ARPABET), key=len, reverse=True)))
 
-Score = Callable[[Sequence[str]], float | None]
+_FRAMES_PER_S = 100
+_DEARER_WORD_NATS = 3.0
+"""The mean frame of a word that was said costs at most so much more than the clip's median frame, against the likeliest
+sound of each."""
+_SILENCE_NATS = 2.0
+"""The mean frame of a pause costs at most so much."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A word of an alignment, or a pause."""
+
+    word: str
+    """Empty for a pause."""
+    start_s: float
+    end_s: float
+    misfit_nats: float
+    """By how much it sounds like something else: what its frames cost beyond what such frames cost at most."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Words, aligned with a clip."""
+
+    nats: float
+    """Natural logarithm of the clip's likelihood; only differences within a clip mean something."""
+    parts: tuple[Part, ...]
+
+
+Score = Callable[[Sequence[str]], Fit | None]
 
 
 class SoundMatcher:
@@ -69,8 +99,8 @@ class SoundMatcher:
             sample_rate: In Hz.
 
         Returns:
-            A function from words, as `split_words` gives them, to the natural logarithm of the clip's likelihood along
-            the best alignment; none where they cannot be aligned at all. Only differences within a clip mean something.
+            A function from words, as `split_words` gives them, to their best alignment with the clip; none where they
+            cannot be aligned at all. A word in capitals may be spelt out as well.
         """
         heard = np.clip(resample(wav, sample_rate, _SAMPLE_RATE), -1, 1)
         pcm = np.round(heard * 32767).astype(np.int16).tobytes()
@@ -80,12 +110,14 @@ class SoundMatcher:
             # comes after the last one of the same clip, whatever was heard before.
             self._align(pcm, "a")
 
-        def score(words: Sequence[str]) -> float | None:
+        def score(words: Sequence[str]) -> Fit | None:
             known = [word for word in words if self._knows(word)]
             if not known or not pcm:
                 return None
             best = self._align(pcm, " ".join(known))
-            return None if best is None else _SCORE_SCALE * float(np.log(best.score))
+            if best is None:
+                return None
+            return Fit(_to_nats(best.score), _to_parts(list(self._decoder.seg())))
 
         return score
 
@@ -99,16 +131,45 @@ class SoundMatcher:
     def _knows(self, word: str) -> bool:
         """Tell whether a word has a pronunciation, and add espeak-ng's to the dictionary."""
         if word not in self._words:
-            own = self._decoder.lookup_word(word)
-            other = _to_arpabet(word, self._voice) if self._voice else ""
-            self._words[word] = bool(own or other)
-            if other and other != own:
-                name, n_others = word, 1
-                while self._decoder.lookup_word(name):
-                    n_others += 1
-                    name = f"{word}({n_others})"
-                self._decoder.add_word(name, other, False)
+            small = word.lower()
+            own = {self._decoder.lookup_word(small), self._decoder.lookup_word(word)} - {None}
+            said = [small, " ".join(word)] if len(word) > 1 and word.isupper() else [word]
+            others = {_to_arpabet(text, self._voice) for text in said} if self._voice else set()
+            if word != small:
+                others |= own
+            for other in sorted(others - {""} - ({self._decoder.lookup_word(word)})):
+                self._decoder.add_word(self._free_name(word), other, False)
+            self._words[word] = self._decoder.lookup_word(word) is not None
         return self._words[word]
+
+    def _free_name(self, word: str) -> str:
+        # PocketSphinx's names for further pronunciations.
+        name, number = word, 1
+        while self._decoder.lookup_word(name):
+            number += 1
+            name = f"{word}({number})"
+        return name
+
+
+def _to_nats(score: float) -> float:
+    return _SCORE_SCALE * float(np.log(score))
+
+
+def _to_parts(segments: Sequence[Any]) -> tuple[Part, ...]:
+    words = ["" if seg.word.startswith(("<", "[", "+")) else seg.word.partition("(")[0].lower() for seg in segments]
+    lengths = [seg.end_frame - seg.start_frame + 1 for seg in segments]
+    costs = [-_to_nats(seg.ascore) for seg in segments]
+    usual = [cost / n for word, n, cost in zip(words, lengths, costs, strict=True) if word for _ in range(n)]
+    dearest = float(np.median(usual)) + _DEARER_WORD_NATS
+    return tuple(
+        Part(
+            word,
+            seg.start_frame / _FRAMES_PER_S,
+            (seg.end_frame + 1) / _FRAMES_PER_S,
+            max(0.0, cost - n * (dearest if word else _SILENCE_NATS)),
+        )
+        for seg, word, n, cost in zip(segments, words, lengths, costs, strict=True)
+    )
 
 
 @functools.lru_cache(maxsize=65536)

@@ -6,6 +6,7 @@ misheard is nearly as likely as what was heard for it, and sounds like it; one t
 docs/ingest.md lists the limits.
 """
 
+import itertools
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -18,13 +19,13 @@ from ttsd.data.differences import Difference, find_differences
 from ttsd.data.phonemes import phonemize
 from ttsd.data.wording import TimedWord, edit_distance, is_number, join_surfaces, normalize_heard
 from ttsd.metrics.intelligibility import Recognizer
-from ttsd.metrics.phonetics import SoundMatcher
+from ttsd.metrics.phonetics import Part, SoundMatcher
 
 _RECOGNIZER_WEIGHT = 8.0
 """A nat of the recogniser counts like so many of the acoustic model, which takes neighbouring frames for independent
 and so is far too sure of itself."""
 _LIMIT = 125.0
-"""In nats of the acoustic model, like the next four."""
+"""In nats of the acoustic model, like the next five."""
 _DECISIVE_LIMIT = 10.0
 """For another number or a negation, which sound alike and mean something else."""
 _GARBLED_LIMIT = 300.0
@@ -32,6 +33,9 @@ _GARBLED_LIMIT = 300.0
 _EXTRA_LIMIT = 80.0
 """For words that are not written, by the acoustic model alone: the recogniser leaves out what makes no sense."""
 _TOTAL_LIMIT = 300.0
+_MISFIT_LIMIT = 95.0
+"""For words and pauses of the alignment, one after the other, whatever was heard: speech that the recogniser passed
+over."""
 _GARBLED_DISTANCE = 0.45
 _GARBLED_LENGTH = 7
 _ALONE_LIMITS = {"wrong": 6.5, "missing": 2.5, "extra": 0.0}
@@ -194,11 +198,49 @@ def measure_losses(
         if difference.kind == "extra" and (difference.start, difference.heard) not in known
     ]
     replaced = score([_replace(written, hearing, difference) for difference, hearing in compared])
-    sounds = _compare_sounds(matcher, wav, sample_rate, texts, [difference for difference, _ in compared])
+    sounds = _compare_sounds(matcher, wav, sample_rate, _spell(written), [difference for difference, _ in compared])
     return " ".join(word.text for word in hearings[best]), [
         Loss(difference, other - own, sound)
         for (difference, _), other, sound in zip(compared, replaced, sounds, strict=True)
     ]
+
+
+def check_sound(
+    matcher: SoundMatcher, wav: NDArray[np.float32], sample_rate: int, written: Sequence[TimedWord]
+) -> Verdict:
+    """Decide whether a clip sounds like what is written from its start to its end, whatever was heard.
+
+    Args:
+        matcher: Who compares sounds.
+        wav: The clip, float32 [n_samples].
+        sample_rate: In Hz.
+        written: The words of the sentence, as `write_words` gives them.
+    """
+    fit = matcher.listen(wav, sample_rate)(_spell(written))
+    if fit is None:
+        return Verdict("wrong_words", "it sounds nothing like what is written", "")
+    runs = [list(run) for fits, run in itertools.groupby(fit.parts, lambda part: part.misfit_nats == 0) if not fits]
+    worst = max(runs, key=_misfit, default=[])
+    if _misfit(worst) <= _MISFIT_LIMIT:
+        return Verdict(None, "", "")
+    if words := [part.word for part in worst if part.word]:
+        return Verdict("wrong_words", f"something else sounds where `{' '.join(words)}` is written", "")
+    before = [part.word for part in fit.parts if part.word and part.end_s <= worst[0].start_s]
+    place = f"behind `{before[-1]}`" if before else "before the first word"
+    return Verdict("extra_words", f"something sounds {place} that is not written", "")
+
+
+def _misfit(parts: Sequence[Part]) -> float:
+    return sum(part.misfit_nats for part in parts)
+
+
+def _spell(words: Sequence[TimedWord]) -> list[str]:
+    """Return words as the matcher takes them: in capitals where they are written so and may be spelt out."""
+    texts = []
+    for word in words:
+        letters = "".join(filter(str.isalnum, word.surface))
+        texts.append(word.text.upper() if letters.isupper() and letters.casefold() == word.text else word.text)
+    return texts
 
 
 def _compare_sounds(
@@ -210,12 +252,12 @@ def _compare_sounds(
 ) -> list[float | None]:
     if matcher is None or not differences:
         return [None] * len(differences)
-    fit = matcher.listen(wav, sample_rate)
-    own = fit(texts)
+    align = matcher.listen(wav, sample_rate)
+    own = align(texts)
     if own is None:
         return [math.inf] * len(differences)
-    heard = [fit([*texts[: d.start], *d.heard, *texts[d.start + len(d.written) :]]) for d in differences]
-    return [-math.inf if other is None else other - own for other in heard]
+    heard = [align([*texts[: d.start], *d.heard, *texts[d.start + len(d.written) :]]) for d in differences]
+    return [-math.inf if other is None else other.nats - own.nats for other in heard]
 
 
 def _replace(written: Sequence[TimedWord], heard: Sequence[TimedWord], difference: Difference) -> str:

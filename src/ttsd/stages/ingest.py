@@ -24,7 +24,7 @@ from ttsd.errors import CorpusError, MissingExtraError, StageError, TranscriptEr
 from ttsd.metrics.hearing import hear_window
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, Recognizer, identify_recognizer
 from ttsd.metrics.phonetics import SoundMatcher
-from ttsd.metrics.verification import verify_clip
+from ttsd.metrics.verification import check_sound, verify_clip
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.transcripts.account import Account, account_for, line_ids, reject_all
 from ttsd.transcripts.manuscript import Line, Manuscript, read_manuscript
@@ -58,7 +58,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         in_dir: Folder with a recording beside each transcript, nested or not.
         out_dir: The raw corpus: at the recordings' own sample rate where they share one, else at `audio.sample_rate`.
         config: Reads `speaker`, `n_workers`, `ingest`, `asr`, `audio.sample_rate` and `generate.verbatim.scripts`.
-        progress: Told how many recordings are decoded, windows heard, doubtful clips heard again, and recordings cut.
+        progress: Told how many recordings are decoded, windows heard, takes looked at again, and recordings cut.
 
     Raises:
         StageError: There is no such folder, it holds no transcript or no recording, or `out_dir` holds something else.
@@ -303,21 +303,21 @@ def _read(pair: _Pair, heard: Sequence[TimedWord], ends_whole: bool, out_dir: Pa
 def _look_again(
     pairs: Sequence[_Pair], readings: Sequence[Reading], out_dir: Path, config: Config, progress: Progress
 ) -> list[dict[int, tuple[str, str]]]:
-    """Hear every doubtful take by itself; return reason and value of those that do not say their sentence."""
+    """Look again at every take that can be used; return reason and value of those that do not say their sentence."""
     items = []
     voice = _find_voice(config.language)
     for number, (pair, reading) in enumerate(zip(pairs, readings, strict=True)):
         lines, language = pair.manuscript.lines, config.asr.language
         ids = line_ids(pair.id, pair.manuscript.lines)
         for place, candidate in enumerate(reading.candidates):
-            if candidate.in_doubt:
+            if candidate.reason is None and (candidate.in_doubt or config.asr.language == "en"):
                 near = range(candidate.sentence - _CONTEXT_LINES, candidate.sentence + _CONTEXT_LINES + 1)
                 own = lines[candidate.sentence].text
                 context = [lines[i].text for i in near if 0 <= i < len(lines) and _is_read(lines[i])]
                 told = " ".join(text for text in context if text != own)
                 work = (pair.id, candidate, write_words(own, language), told, voice, out_dir, config)
                 items.append((f"{ids[candidate.sentence]}_{place:05d}", (number, place, work)))
-    results = _map(_verify, items, "doubts", out_dir, config, progress, initializer=_load_judges, initargs=(config,))
+    results = _map(_verify, items, "takes", out_dir, config, progress, initializer=_load_judges, initargs=(config,))
     verdicts: list[dict[int, tuple[str, str]]] = [{} for _ in pairs]
     for (_, (number, place, _)), (reason, value) in zip(items, results, strict=True):
         if reason is not None:
@@ -332,9 +332,15 @@ def _verify(
     if _recognizer is None:
         raise RuntimeError("_load_judges runs before _verify in every worker")
     wav = _slice(_sound_path(out_dir, name), *_edges_s(candidate, config.ingest.margin_ms))
-    verdict = verify_clip(
-        _recognizer, _matcher, wav, ASR_SAMPLE_RATE, written, candidate.heard, context, config.asr.language, voice
-    )
+    if candidate.in_doubt:
+        verdict = verify_clip(
+            _recognizer, _matcher, wav, ASR_SAMPLE_RATE, written, candidate.heard, context, config.asr.language, voice
+        )
+        if verdict.reason is not None:
+            return verdict.reason, verdict.value
+    if _matcher is None:
+        return None, ""
+    verdict = check_sound(_matcher, wav, ASR_SAMPLE_RATE, written)
     return verdict.reason, verdict.value
 
 
