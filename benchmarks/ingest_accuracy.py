@@ -164,9 +164,10 @@ def main() -> None:
         begin = time.perf_counter()
         ingest.run(folder, out_dir, Config())
         elapsed_s = time.perf_counter() - begin
-        total = 0.0
+        total, outcomes = 0.0, []
         for name, (sentences, script, narration) in scripts.items():
             outcome = compare(out_dir, name, sentences, script, narration)
+            outcomes.append(outcome)
             total += narration.wav.size / narration.sample_rate
             print(f"{name}, {narration.wav.size / narration.sample_rate / 60:.1f} min")
             print("  read: " + ", ".join(f"{count} {kind}" for kind, count in script.mistakes.most_common()))
@@ -178,6 +179,15 @@ def main() -> None:
             print(f"  an earlier take was kept      {outcome.n_earlier}")
             for line in [f"wrong: {line}" for line in outcome.wrong] + [f"lost: {line}" for line in outcome.lost]:
                 print(f"    {line}")
+        n_found, n_true = (sum(getattr(o, name) for o in outcomes) for name in ("n_recovered", "n_true"))
+        errors_s = [error_s for outcome in outcomes for error_s in outcome.errors_s]
+        print(
+            f"together: {n_found} of {n_true} recovered ({100 * n_found / n_true:.1f} %, bar 98), boundary error ",
+            end="",
+        )
+        print(
+            f"{1000 * np.median(errors_s):.0f} ms (bar 80), {sum(len(o.wrong) for o in outcomes)} wrong labels (bar 0)"
+        )
         print(f"real-time factor                {elapsed_s / total:.3f}")
 
 

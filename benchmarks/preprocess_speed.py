@@ -28,7 +28,7 @@ from pathlib import Path
 import librosa, numpy as np, pyloudnorm, soundfile
 source, target = map(Path, sys.argv[1:])
 target.mkdir()
-meter = pyloudnorm.Meter(22050)
+meter = pyloudnorm.Meter(22050, filter_class="DeMan")
 for path in sorted(source.glob("*.wav")):
     wav, _ = librosa.load(path, sr=22050)
     wav, _ = librosa.effects.trim(wav, top_db=45)

@@ -2,6 +2,7 @@ import av
 import numpy as np
 import pyloudnorm
 import pytest
+import soxr
 
 from ttsd.data import loudness
 from ttsd.data.audio import remove_dc
@@ -99,12 +100,20 @@ def test_the_true_peak_lies_between_the_samples():
     time = np.arange(4000)
     wav = np.sin(2 * np.pi * time / 4 + np.pi / 4).astype(np.float32) * np.float32(0.5)
     assert np.abs(wav).max() == pytest.approx(0.3536, abs=1e-3)
-    assert loudness.measure_true_peak_db(wav[500:-500], 22050) == pytest.approx(20 * np.log10(0.5), abs=0.3)
-    assert loudness.measure_true_peak_db(np.zeros(100, np.float32), 22050) == -np.inf
+    assert loudness.measure_true_peak_db(wav[500:-500]) == pytest.approx(20 * np.log10(0.5), abs=0.3)
+    assert loudness.measure_true_peak_db(np.zeros(100, np.float32)) == -np.inf
+
+
+def test_the_true_peak_is_that_of_the_whole_clip_oversampled():
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        wav = soxr.resample(rng.standard_normal(4000).astype(np.float32) * 0.1, 16000, 22050)
+        whole = 20 * np.log10(np.abs(soxr.resample(wav, 1, 4)).max())
+        assert loudness.measure_true_peak_db(wav) == pytest.approx(whole, abs=0.15)
 
 
 def test_no_clip_passes_the_ceiling_by_its_true_peak():
     time = np.arange(22050)
     wav = np.sin(2 * np.pi * time / 4 + np.pi / 4).astype(np.float32) * np.float32(0.05)
     loud = loudness.normalize_loudness(wav, 22050, -10, -12)
-    assert loudness.measure_true_peak_db(loud, 22050) == pytest.approx(-12, abs=0.05)
+    assert loudness.measure_true_peak_db(loud) == pytest.approx(-12, abs=0.05)
