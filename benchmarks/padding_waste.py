@@ -11,9 +11,10 @@ from ttsd.data.corpus import read_corpus
 from ttsd.training.sampler import epoch_batches
 
 SEED = 0
+FRAMES_PER_S = 22050 / 256
 
 
-def padding(batches: list[list[int]], lengths: list[float]) -> float:
+def padding(batches: list[list[int]], lengths: list[int]) -> float:
     """Return the share of a batch's frames that is padding, over an epoch."""
     padded = sum(max(lengths[i] for i in batch) * len(batch) for batch in batches)
     return 1 - sum(lengths[i] for batch in batches for i in batch) / padded
@@ -21,15 +22,23 @@ def padding(batches: list[list[int]], lengths: list[float]) -> float:
 
 def main() -> None:
     corpus = read_corpus(Path(sys.argv[1] if len(sys.argv) > 1 else "datasets/demo/curated"))
-    lengths = [utterance.duration_s or 0.0 for utterance in corpus.utterances]
-    print(f"{len(lengths)} clips of {corpus.root}")
-    for batch_size in (2, 4, 16, 64):
-        order = list(range(len(lengths)))
-        random.Random(SEED).shuffle(order)
-        by_chance = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-        bucketed = epoch_batches(lengths, batch_size, SEED, 0)
-        chance, ours = padding(by_chance, lengths), padding(bucketed, lengths)
-        print(f"batch of {batch_size:2}: {ours:6.1%} padding, by chance {chance:6.1%}; ratio {ours / chance:.2f}")
+    lengths = [round(FRAMES_PER_S * (utterance.duration_s or 0.0)) for utterance in corpus.utterances]
+    print(f"{len(lengths)} clips of {corpus.root}, and ten corpora of its kind together (bar 5 % for the latter)")
+    many = [round(length * random.Random(i).uniform(0.9, 1.1)) for i, length in enumerate(lengths * 10)]
+    for batch_size, batch_frames in ((4, None), (16, None), (64, None), (64, 4000), (64, 24000)):
+        budget = f", {batch_frames:5} frames" if batch_frames else ""
+        shares = []
+        for some in (lengths, many):
+            ours = epoch_batches(some, batch_size, batch_frames, SEED, 0)
+            order = list(range(len(some)))
+            random.Random(SEED).shuffle(order)
+            size = round(len(some) / len(ours))
+            by_chance = [order[i : i + size] for i in range(0, len(order), size)]
+            shares += [padding(ours, some), padding(by_chance, some)]
+        print(
+            f"batch of {batch_size:2}{budget:14}: {shares[0]:6.1%} padding, {shares[2]:5.1%} of ten corpora; "
+            f"by chance {shares[1]:6.1%}, ratio {shares[0] / shares[1]:.2f}"
+        )
 
 
 if __name__ == "__main__":

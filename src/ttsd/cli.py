@@ -200,6 +200,10 @@ def train(
     ] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Look for what could stop the training, try its longest batch, train nothing."),
+    ] = False,
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -218,6 +222,14 @@ def train(
 
     in_dir, out_dir = [*directories, None, None][:2]
     source, target = in_dir or settings.paths.curated, out_dir or settings.paths.run
+    if check:
+        from ttsd import terminal
+        from ttsd.stages import check as rehearsal
+
+        with terminal.stdout_on_stderr(), terminal.show_progress() as progress:
+            findings = rehearsal.tell(source, target, settings, progress)
+        terminal.print_findings(findings, as_json)
+        raise typer.Exit(any(finding.verdict == "fail" for finding in findings))
     _run("train", stage.run, source, target, settings, overwrite, as_json)
 
 
@@ -294,7 +306,7 @@ def synth(
 
 
 def main() -> None:
-    """Run the command line: exit 0 done, 1 a mistake of the user's in one line, 2 wrong usage, 130 interrupted."""
+    """Run the command line: exit 0 done, 1 a user's mistake in one line, 2 wrong usage, 130 and 143 interrupted."""
     try:
         app()
     except TtsdError as error:
@@ -309,7 +321,7 @@ def main() -> None:
         print(f"ttsd: {explain_write(Path(error.filename or 'the output'), error)}", file=sys.stderr)
         sys.exit(1)
     except SystemExit as stop:
-        if stop.code == 130:
+        if stop.code in (130, 143):
             print("ttsd: interrupted; run the same command again to go on", file=sys.stderr)
         raise
 

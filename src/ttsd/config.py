@@ -420,6 +420,31 @@ class LossWeights(Settings):
     """L1 between the discriminator's features."""
 
 
+class WarmupConfig(Settings):
+    """What learns by itself before the rest moves."""
+
+    discriminator_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps from `adversarial_start_step` on in which a new discriminator learns alone, and the generator waits."""
+
+
+class ValidationConfig(Settings):
+    """How a student is watched: it speaks sentences that it was not trained on, and is compared with the teacher."""
+
+    n_sentences: Annotated[int, Field(ge=0)] = 16
+    """Sentences of the validation split, the same ones every time; below two the best checkpoint is told by losses."""
+    patience: Count | None = None
+    """So many checkpoints in a row that are no better end the training; none trains to `max_steps`."""
+
+
+class WandbConfig(Settings):
+    """Weights & Biases, beside TensorBoard; needs the package wandb."""
+
+    project: str | None = None
+    """Project that the run is logged to; none logs nothing there."""
+    mode: Literal["offline", "online"] = "offline"
+    """Whether it is sent at once, or kept in the run directory for `wandb sync`."""
+
+
 class TrainConfig(Settings):
     """`train`: from a corpus and a starting voice to a student."""
 
@@ -428,7 +453,11 @@ class TrainConfig(Settings):
     max_steps: Count = 600
     """Batches to train on."""
     batch_size: Count = 4
-    """Utterances in a batch."""
+    """Most utterances in a batch."""
+    batch_frames: Count | None = None
+    """Most frames in a batch, padding included; none has no such budget, and a long clip may take all the memory."""
+    accumulate_batches: Count = 1
+    """Batches whose gradients are added up before a step of the optimisers."""
     segment_frames: Annotated[int, Field(ge=8)] = 32
     """Length of the slice the decoder is trained on, in frames."""
     learning_rate: Positive = 2e-4
@@ -443,10 +472,14 @@ class TrainConfig(Settings):
     """AdamW's weight decay."""
     grad_clip_norm: Positive = 1000.0
     """Gradients are scaled down to this norm, for each optimiser by itself."""
+    max_skipped_steps: Count = 10
+    """So many steps in a row whose gradients are not finite stop the run; fewer are skipped."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Decay of the averaged weights that are evaluated and spoken with; 0 averages nothing."""
     adversarial_start_step: Annotated[int, Field(ge=0)] | None = None
     """Step at which the discriminator joins; none leaves it out."""
+    warmup: WarmupConfig = WarmupConfig()
+    """What learns by itself before the rest moves."""
     loss_weights: LossWeights = LossWeights()
     """Weights of the losses."""
     completion: CompletionConfig = CompletionConfig()
@@ -457,8 +490,22 @@ class TrainConfig(Settings):
     """Arithmetic of the step, as Lightning names it; alignment and losses stay in 32 bits."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """Device, as Lightning names it."""
+    devices: Count = 1
+    """Devices, or processes on a CPU, in each node; each takes its share of every step's batches."""
+    n_nodes: Count = 1
+    """Machines."""
+    strategy: str = "auto"
+    """How devices work together, as Lightning names it; `auto` takes DDP where there are several."""
+    compile: bool = False
+    """Whether torch compiles decoder and discriminator, whose shapes never change."""
     n_workers: Annotated[int, Field(ge=0)] = 0
     """Processes that load batches; 0 loads them in the training process."""
+    validation: ValidationConfig = ValidationConfig()
+    """How the best checkpoint is told."""
+    wandb: WandbConfig = WandbConfig()
+    """Weights & Biases."""
+    keep_checkpoints: Count = 3
+    """Voices of the best checkpoints that are kept as `step-<step>.ckpt`; the best one is `best.ckpt` as well."""
     checkpoint_every_steps: Count = 100
     """Steps between checkpoints; each one is validated, and heard in TensorBoard."""
     log_every_steps: Count = 10

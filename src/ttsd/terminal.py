@@ -6,7 +6,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ttsd.tables import Table, cost_tables, plan_tables, report_tables
 if TYPE_CHECKING:
     from ttsd.metrics.costs import Costs
     from ttsd.stages.plan import Plan
+    from ttsd.training.check import Finding
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -131,6 +133,17 @@ def print_costs(costs: "Costs", as_json: bool) -> None:
         _print(json.dumps(costs.model_dump(), ensure_ascii=False, indent=2))
         return
     _print_tables([("", table) for table in cost_tables(costs)])
+
+
+def print_findings(findings: "Sequence[Finding]", as_json: bool) -> None:
+    """Print what `train --check` found."""
+    if as_json:
+        _print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        return
+    rows = [[finding.check, finding.verdict, finding.told] for finding in findings]
+    _print_tables([("", (["", "", ""], rows))])
+    n_failed = sum(finding.verdict == "fail" for finding in findings)
+    _print(f"train --check: {n_failed} to mend" if n_failed else "train --check: ready")
 
 
 def print_clip(path: Path, duration_s: float, as_json: bool) -> None:

@@ -49,10 +49,14 @@ ISTFT_SETTINGS = (
 )
 
 
-def run_until_killed(corpus: Path, out_dir: Path, at: str, settings: tuple[str, ...]) -> None:
-    arguments = [sys.executable, "-c", KILL, str(corpus), str(out_dir), at, *settings]
+def run_until_killed(
+    corpus: Path, out_dir: Path, at: str, settings: tuple[str, ...], by: signal.Signals = signal.SIGKILL
+) -> subprocess.CompletedProcess[bytes]:
+    script = KILL.replace("SIGKILL", by.name)
+    arguments = [sys.executable, "-c", script, str(corpus), str(out_dir), at, *settings]
     killed = subprocess.run(arguments, env=os.environ, check=False, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert killed.returncode != 0, killed.stderr
+    return killed
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +75,8 @@ def kept_files(folder: Path) -> dict[str, bytes]:
 
 def test_a_run_leaves_voices_that_speak(run_dir: Path) -> None:
     assert set(kept_files(run_dir)) == {
-        "best.ckpt", "config.yaml", "last.ckpt", "report.json", "stage.json", "start.ckpt",
+        "best.ckpt", "config.yaml", "last.ckpt", "report.json", "stage.json", "start.ckpt", "step-0000002.ckpt",
+        "step-0000004.ckpt",
     }  # fmt: skip
     for name in ("start.ckpt", "best.ckpt", "last.ckpt"):
         assert load_student(run_dir / name).speak("Rain falls.", seed=0).size > 2000, name
@@ -81,12 +86,52 @@ def test_a_run_leaves_voices_that_speak(run_dir: Path) -> None:
 
 def test_a_killed_run_resumes_and_ends_with_the_same_bytes(run_dir: Path, curated_corpus: Path, tmp_path: Path) -> None:
     out_dir = tmp_path / "run"
-    run_until_killed(curated_corpus, out_dir, "training:3", SETTINGS)
+    assert run_until_killed(curated_corpus, out_dir, "training:3", SETTINGS).returncode == -signal.SIGKILL
     assert read_checkpoint(out_dir / "last.ckpt")["run"]["step"] == 2
     told: list[tuple[int, str]] = []
     train.run(curated_corpus, out_dir, load_config(None, SETTINGS), lambda done, _, note="": told.append((done, note)))
     assert [done for done, note in told if note == "training"] == [2, 3, 4]
     assert kept_files(out_dir) == kept_files(run_dir)
+
+
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
+def test_a_run_that_is_told_to_stop_keeps_its_last_step(
+    run_dir: Path, curated_corpus: Path, tmp_path: Path, by: signal.Signals, code: int
+) -> None:
+    out_dir = tmp_path / "run"
+    stopped = run_until_killed(curated_corpus, out_dir, "training:3", SETTINGS, by)
+    assert stopped.returncode == code, stopped.stderr
+    # Step 3 has no checkpoint of its own.
+    assert read_checkpoint(out_dir / "last.ckpt")["run"]["step"] == 4 - 1
+    train.run(curated_corpus, out_dir, load_config(None, SETTINGS))
+    assert kept_files(out_dir) == kept_files(run_dir)
+
+
+def test_a_run_that_gets_no_better_ends_and_stays_ended(curated_corpus: Path, tmp_path: Path) -> None:
+    settings = (
+        *SETTINGS, "train.max_steps=50", "train.checkpoint_every_steps=1", "train.validation.patience=2",
+        "train.learning_rate=1e-12", "train.keep_checkpoints=1", "train.validation.n_sentences=0",
+    )  # fmt: skip
+    report = train.run(curated_corpus, tmp_path / "run", load_config(None, settings))
+    steps = report.details["steps"]
+    assert 3 <= steps < 50
+    history = report.details["validation"]
+    assert len(history) == steps
+    assert len(list((tmp_path / "run").glob("step-*.ckpt"))) == 1
+    (tmp_path / "run" / "report.json").unlink()
+    again = train.run(curated_corpus, tmp_path / "run", load_config(None, settings))
+    assert again == report
+
+
+def test_weights_and_biases_keeps_an_offline_run(curated_corpus: Path, tmp_path: Path) -> None:
+    settings = (*SETTINGS, "train.max_steps=1", "train.wandb.project=voices")
+    train.run(curated_corpus, tmp_path / "run", load_config(None, settings))
+    (offline,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
+    assert list(offline.glob("*.wandb"))
+    assert list(offline.glob("files/media/audio/**/*.wav"))
+    # Another start is told apart from foreign files.
+    other = (*settings, "seed=1")
+    train.run(curated_corpus, tmp_path / "run", load_config(None, other), overwrite=True)
 
 
 def test_an_istft_decoder_learns_in_every_phase_and_speaks(curated_corpus: Path, tmp_path: Path) -> None:
@@ -118,12 +163,12 @@ def test_an_istft_decoder_learns_in_every_phase_and_speaks(curated_corpus: Path,
 def test_tensorboard_shows_losses_clips_and_mels(run_dir: Path) -> None:
     events = EventAccumulator(str(run_dir / "tensorboard")).Reload()
     tags = events.Tags()
-    assert {"train/loss_mel", "train/loss_kl", "train/loss_duration", "train/learning_rate", "val/mel"} <= set(
+    assert {"train/loss_mel", "train/loss_kl", "train/loss_duration", "train/learning_rate", "val/score"} <= set(
         tags["scalars"]
     )
     assert [event.step for event in events.Scalars("train/learning_rate")] == [1, 2, 3, 4]
     assert {tag.rsplit("/", 1)[1] for tag in tags["audio"]} == {"teacher", "student"}
-    assert all(tag.endswith("/mel") for tag in tags["images"])
+    assert {tag.rsplit("/", 1)[1] for tag in tags["images"]} == {"mel", "alignment"}
     assert tags["images"]
 
 

@@ -9,7 +9,7 @@ from ttsd.config import load_config
 from ttsd.data.corpus import read_corpus
 from ttsd.errors import StageError
 from ttsd.model.istft_decoder import IstftDecoder
-from ttsd.training.datamodule import select_utterances
+from ttsd.training.datamodule import prepare_data
 from ttsd.training.decoder import decoder_loss, long_enough, speak_latents
 from ttsd.training.phase import minimize
 from ttsd.training.start import load_start
@@ -20,12 +20,12 @@ CONFIG = load_config(None, ["train.decoder.batch_size=4", "train.decoder.n_utter
 def test_latents_have_the_timing_of_the_clips_and_teach_the_decoder(curated_corpus: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     start = load_start(CONFIG)
-    utterances = select_utterances(read_corpus(curated_corpus), "train", CONFIG, start.symbols)
+    data = prepare_data(read_corpus(curated_corpus), CONFIG, start.symbols, tmp_path, lambda *_: None)
     told: list[tuple[int, int, str]] = []
-    pairs = speak_latents(start.student.eval(), utterances, CONFIG, lambda *said: told.append(said))
+    pairs = speak_latents(start.student.eval(), data.train, data.store, CONFIG, lambda *said: told.append(said))
     assert told == [(1, 3, "decoder-latents"), (2, 3, "decoder-latents"), (3, 3, "decoder-latents")]
     assert all(len(wav) == z.shape[1] * CONFIG.audio.hop_length for z, wav in pairs)
-    again = speak_latents(start.student, utterances, CONFIG, lambda *_: None)
+    again = speak_latents(start.student, data.train, data.store, CONFIG, lambda *_: None)
     assert all(torch.equal(one, other) for (one, _), (other, _) in zip(pairs, again, strict=True))
 
     decoder = IstftDecoder(192, CONFIG.audio)

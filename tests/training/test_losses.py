@@ -1,13 +1,14 @@
 """The losses and the step: equal to coqui's own on the same batch."""
 
+import pytest
 import torch
 from TTS.tts.layers.losses import VitsDiscriminatorLoss, VitsGeneratorLoss
 
 from ttsd.config import Config, load_config
-from ttsd.model.mel import compute_mel, compute_spectrogram
-from ttsd.model.vits import build_vits
+from ttsd.model.mel import compute_mel
+from ttsd.model.vits import Forward, build_vits
 from ttsd.training.batch import Batch
-from ttsd.training.vits_module import VitsModule
+from ttsd.training.vits_module import Target, VitsModule
 
 CONFIG = load_config(None, ["train.adversarial_start_step=0", "train.segment_frames=16"])
 
@@ -25,16 +26,28 @@ def make_batch() -> Batch:
     )
 
 
-def test_losses_equal_coquis_train_step() -> None:
+def run_generator(module: VitsModule, batch: Batch) -> tuple[Forward, Target]:
+    spec = module.measure_spectrogram(batch)
+    outputs = module.forward_generator(batch, spec)
+    return outputs, module.find_target(batch, spec, outputs)
+
+
+@pytest.mark.parametrize("durations", ["deterministic", "stochastic"])
+@pytest.mark.parametrize("trains", [False, True])
+def test_losses_equal_coquis_train_step(durations: str, trains: bool) -> None:
     torch.manual_seed(0)
-    student = build_vits(CONFIG.model, CONFIG.audio, 40, discriminator=True).eval()
+    model = CONFIG.model.model_copy(update={"duration_predictor": durations})
+    student = build_vits(model, CONFIG.audio, 40, discriminator=True).train(trains)
     module = VitsModule(student, CONFIG)
     batch = make_batch()
     torch.manual_seed(7)
-    outputs, mel = module.forward_generator(batch)
-    ours = {"discriminator": module.discriminator_losses(outputs), **module.generator_losses(outputs, mel, batch)}
+    outputs, target = run_generator(module, batch)
+    ours = {
+        "discriminator": module.discriminator_loss(outputs, target),
+        **module.generator_losses(outputs, target, module._measure_shares(batch)),
+    }
 
-    spec = compute_spectrogram(batch.wav, CONFIG.audio)
+    spec = module.measure_spectrogram(batch)
     mask = (torch.arange(60) < batch.frame_lengths.unsqueeze(1)).unsqueeze(1)
     theirs_batch = {
         "tokens": batch.symbol_ids,
@@ -73,8 +86,8 @@ def test_the_generator_turn_leaves_the_discriminator_without_gradients() -> None
     student = build_vits(CONFIG.model, CONFIG.audio, 40, discriminator=True)
     module = VitsModule(student, CONFIG)
     batch = make_batch()
-    outputs, mel = module.forward_generator(batch)
-    losses = module.generator_losses(outputs, mel, batch)
+    outputs, target = run_generator(module, batch)
+    losses = module.generator_losses(outputs, target, module._measure_shares(batch))
     (losses["adversarial"] + losses["feature_matching"]).backward()
     assert all(parameter.grad is None for parameter in student.disc.parameters())
     assert all(parameter.requires_grad for parameter in student.disc.parameters())
@@ -87,8 +100,7 @@ def test_the_generator_turn_leaves_the_discriminator_without_gradients() -> None
 def test_the_discriminator_turn_leaves_the_generator_without_gradients() -> None:
     student = build_vits(CONFIG.model, CONFIG.audio, 40, discriminator=True)
     module = VitsModule(student, CONFIG)
-    outputs, _ = module.forward_generator(make_batch())
-    module.discriminator_losses(outputs).backward()
+    module.discriminator_loss(*run_generator(module, make_batch())).backward()
     assert all(p.grad is None for name, p in student.named_parameters() if not name.startswith("disc."))
     assert any(p.grad is not None for p in student.disc.parameters())
 
@@ -98,7 +110,8 @@ def test_losses_reach_every_part_of_the_generator() -> None:
     student = build_vits(config.model, config.audio, 40)
     module = VitsModule(student, config)
     batch = make_batch()
-    outputs, mel = module.forward_generator(batch)
-    torch.stack(list(module.generator_losses(outputs, mel, batch).values())).sum().backward()
+    outputs, target = run_generator(module, batch)
+    losses = module.generator_losses(outputs, target, module._measure_shares(batch))
+    torch.stack(list(losses.values())).sum().backward()
     without = {name for name, p in student.named_parameters() if p.grad is None}
     assert without == set()

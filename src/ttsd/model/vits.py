@@ -4,6 +4,7 @@ VITS is Kim, Kong and Son, 2021, "Conditional Variational Autoencoder with Adver
 Text-to-Speech".
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from TTS.tts.models.vits import Vits as CoquiVits
 
 from ttsd.config import AudioConfig, ModelConfig
 from ttsd.errors import ConfigError
+from ttsd.model.alignment import align_frames
 from ttsd.model.istft_decoder import IstftDecoder
 
 
@@ -57,20 +59,99 @@ class Synthesis:
     """Frames of every symbol, float32 [n_symbols]."""
 
 
+@dataclass(frozen=True)
+class Alignment:
+    """Text and speech, brought together frame by frame."""
+
+    symbols: Tensor
+    """Symbol of every frame, int64 [B, max_frames]."""
+    m_p: Tensor
+    """Mean of the prior of every frame, float32 [B, hidden, max_frames]."""
+    logs_p: Tensor
+    """Its log standard deviation, of the same shape."""
+    duration_loss: Tensor
+    """Loss of the duration predictor, summed over the batch, float32 []; per symbol it is what coqui reports."""
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A batch through the generator, as training needs it."""
+
+    wav: Tensor
+    """What the decoder made of a random slice of every utterance, float [B, 1, segment_frames * hop_length]."""
+    first_frames: Tensor
+    """Where the slices begin, int64 [B]."""
+    z_p: Tensor
+    """Posterior sample taken through the flow, float32 [B, hidden, max_frames]."""
+    logs_q: Tensor
+    """Log standard deviation of the posterior, of the same shape."""
+    mask: Tensor
+    """1 where a frame is speech and 0 where it is padding, float [B, 1, max_frames]."""
+    alignment: Alignment
+
+
 class Vits(CoquiVits):  # type: ignore[misc]
     """coqui's VITS for one speaker, with symbol ids made by ttsd instead of coqui's tokenizer."""
 
     # coqui builds a tokenizer of its own, which would also overrule the number of symbols, unless there is one.
     tokenizer = None
 
-    def forward_mas(
-        self, outputs: Any, z_p: Tensor, m_p: Tensor, logs_p: Tensor, x: Tensor, *masks: Any, **conditions: Any
-    ) -> Any:
-        """Align and predict durations as coqui does, but in 32 bits: a likelihood in bfloat16 is off by whole nats."""
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward_mas(
-                outputs, z_p.float(), m_p.float(), logs_p.float(), x.float(), *masks, **conditions
-            )
+    def forward_slices(
+        self, symbol_ids: Tensor, symbol_lengths: Tensor, spec: Tensor, frame_lengths: Tensor, segment_frames: int
+    ) -> Forward:
+        """Run the generator on whole utterances, and its decoder on a random slice of each.
+
+        Args:
+            symbol_ids: int64 [B, max_symbols].
+            symbol_lengths: int64 [B].
+            spec: Magnitudes, float32 [B, n_freqs, max_frames].
+            frame_lengths: int64 [B]; none below the number of symbols, nor below `segment_frames`.
+            segment_frames: Length of a slice.
+        """
+        text = self.text_encoder(symbol_ids, symbol_lengths)
+        z, _, logs_q, mask = self.posterior_encoder(spec, frame_lengths)
+        z_p = self.flow(z, mask)
+        alignment = self.align(text, symbol_lengths, z_p, mask, frame_lengths)
+        # Drawn on the CPU in 32 bits: bfloat16 knows 256 places, and every device shall draw the same.
+        places = torch.rand(len(frame_lengths)).to(frame_lengths.device)
+        first_frames = (places * (frame_lengths - segment_frames + 1)).long()
+        wav = self.waveform_decoder(take_slices(z, first_frames, segment_frames))
+        return Forward(wav, first_frames, z_p.float(), logs_q.float(), mask, alignment)
+
+    def align(
+        self,
+        text: tuple[Tensor, Tensor, Tensor, Tensor],
+        symbol_lengths: Tensor,
+        z_p: Tensor,
+        mask: Tensor,
+        frame_lengths: Tensor,
+    ) -> Alignment:
+        """Align the text with the speech, and let the duration predictor be judged by that.
+
+        All in 32 bits, whatever the precision around: a likelihood in bfloat16 is off by whole nats.
+
+        Args:
+            text: What the text encoder gives: hidden states, mean and log standard deviation of the prior by symbol,
+                and the symbols' mask.
+            symbol_lengths: int64 [B].
+            z_p: Latents of the prior's space, float [B, hidden, max_frames].
+            mask: Of the frames, float [B, 1, max_frames].
+            frame_lengths: int64 [B].
+        """
+        with torch.autocast(z_p.device.type, enabled=False):
+            x, m_p, logs_p, x_mask = (part.float() for part in text)
+            with torch.no_grad():
+                symbols = align_frames(_log_likelihood(z_p.float(), m_p, logs_p), symbol_lengths, frame_lengths)
+                durations = torch.zeros_like(x_mask).scatter_add_(2, symbols.unsqueeze(1), mask.float())
+            loss = self._duration_loss(x.detach() if self.args.detach_dp_input else x, x_mask, durations)
+            index = symbols.unsqueeze(1).expand(-1, m_p.shape[1], -1)
+            return Alignment(symbols, m_p.gather(2, index), logs_p.gather(2, index), loss)
+
+    def _duration_loss(self, x: Tensor, x_mask: Tensor, durations: Tensor) -> Tensor:
+        if self.args.use_sdp:
+            return torch.as_tensor(self.duration_predictor(x, x_mask, durations)).sum()
+        error = self.duration_predictor(x, x_mask) - torch.log(durations + 1e-6) * x_mask
+        return torch.square(error).sum()
 
     @torch.inference_mode()
     def synthesize(
@@ -89,6 +170,25 @@ class Vits(CoquiVits):  # type: ignore[misc]
         self.length_scale = length_scale
         outputs = self.inference(symbol_ids.unsqueeze(0))
         return Synthesis(outputs["model_outputs"][0, 0], outputs["z"][0], outputs["durations"][0, 0])
+
+
+def take_slices(values: Tensor, first: Tensor, length: int) -> Tensor:
+    """Cut a slice out of every item of a batch, without a loop over the items.
+
+    Args:
+        values: float [B, C, T].
+        first: First place of every slice, int64 [B].
+        length: Places in a slice; none reaches beyond the end.
+    """
+    index = first[:, None, None] + torch.arange(length, device=values.device)
+    return values.gather(2, index.expand(-1, values.shape[1], -1))
+
+
+def _log_likelihood(z_p: Tensor, m_p: Tensor, logs_p: Tensor) -> Tensor:
+    """Return the log-likelihood of every frame under every symbol's Gaussian, float32 [B, n_symbols, n_frames]."""
+    precision = torch.exp(-2 * logs_p)
+    own = (-0.5 * math.log(2 * math.pi) - logs_p - 0.5 * m_p**2 * precision).sum(1).unsqueeze(2)
+    return own + (m_p * precision).transpose(1, 2) @ z_p - 0.5 * precision.transpose(1, 2) @ z_p**2
 
 
 def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discriminator: bool = False) -> Vits:

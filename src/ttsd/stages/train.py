@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import signal
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -12,24 +13,32 @@ from ttsd.config import Config
 from ttsd.data.corpus import Corpus, read_corpus, validate_corpus
 from ttsd.errors import ConfigError, CorpusError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, finish_stage, hash_tree, no_progress
+from ttsd.utils.cache import find_cache
 from ttsd.utils.extras import require
 from ttsd.utils.files import sha256_file, write_text
 from ttsd.utils.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from ttsd.training.batch import TrainingUtterance
+    from lightning.pytorch.loggers import Logger
+
+    from ttsd.training.callbacks import Judge
+    from ttsd.training.datamodule import TrainingData
     from ttsd.training.start import Start
 
-_SECTIONS = {"seed", "language", "audio", "split", "model", "train"}
+_FEWEST_SENTENCES = 2
+"""Of fewer, none can be compared with the voice of the others."""
+_WANDB = ["wandb/" + "/".join("*" * depth) for depth in range(1, 8)]
+"""What Weights & Biases writes, folder below folder."""
+_SECTIONS = {"seed", "language", "audio", "split", "model", "train", "asr", "synth"}
 
 
-@as_stage("config.yaml", "*.ckpt", "tensorboard/*")
+@as_stage("config.yaml", "*.ckpt", "tensorboard/*", *_WANDB)
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
     """Train a student on a corpus.
 
-    Writes `start.ckpt` (the starting voice), `last.ckpt`, `best.ckpt`, `config.yaml`, TensorBoard events and
-    `report.json`. Stopped in the middle, it goes on from `last.ckpt` and ends with the same bytes, TensorBoard's events
-    aside.
+    Writes `start.ckpt` (the starting voice), `last.ckpt`, `best.ckpt`, the best few `step-*.ckpt`, `config.yaml`,
+    TensorBoard events and `report.json`. Stopped in the middle, it goes on from `last.ckpt` and ends with the same
+    bytes, TensorBoard's events aside.
 
     Args:
         in_dir: A curated corpus at `audio.sample_rate`.
@@ -45,7 +54,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     """
     require("train", "lightning")
     require("train", "TTS")
-    from ttsd.training.callbacks import best_step
+    from ttsd.training.callbacks import rank
     from ttsd.training.checkpoint import save_checkpoint
     from ttsd.training.completion import complete_student
     from ttsd.training.decoder import adapt_decoder
@@ -54,13 +63,14 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     validate_corpus(corpus, config.audio.sample_rate)
     settings = config.model_dump(mode="json", include=_SECTIONS)
     mark = fingerprint("train", settings, hash_tree(in_dir) | _hash_start(config))
-    load = functools.cache(functools.partial(_load, corpus, config))
+    cache_dir = find_cache(config.paths.cache, out_dir)
+    load = functools.cache(functools.partial(_load, corpus, config, cache_dir, progress))
     done = begin_stage("train", in_dir, out_dir, mark, reads=(Path(config.train.init_from or ""),), check=load)
     if done is not None:
         return done
     _write_config(out_dir, config)
-    start, utterances = load()
-    losses = complete_student(start, utterances["train"], out_dir, config, progress)
+    start, data = load()
+    losses = complete_student(start, data.train, out_dir, config, progress)
     # Not before: where completion refuses its settings, nothing is made yet that would block the mended command.
     if start.voice is not None:
         save_checkpoint(
@@ -70,12 +80,12 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
             start.voice.state_dict(),
             lacks_posterior_encoder=start.lacks_posterior_encoder,
         )
-    history = _fit(start, utterances, out_dir, config, progress)
+    history = _fit(start, data, out_dir, config, progress)
     if config.model.decoder == "istft":
-        losses["decoder"] = adapt_decoder(out_dir, utterances["train"], config, progress)
+        losses["decoder"] = adapt_decoder(out_dir, data.train, data.store, config, progress)
     for path in (*out_dir.glob("completion-*.ckpt"), out_dir / "decoder.ckpt"):
         path.unlink(missing_ok=True)
-    n_frames = sum(utterance.n_frames for utterance in utterances["train"])
+    n_frames = sum(utterance.n_frames for utterance in data.train)
     report = StageReport(
         stage="train",
         fingerprint=mark,
@@ -85,10 +95,10 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         seed=config.seed,
         config=settings,
         details={
-            "n_train": len(utterances["train"]),
-            "n_val": len(utterances["val"]),
-            "steps": config.train.max_steps,
-            "best_step": best_step(history),
+            "n_train": len(data.train),
+            "n_val": len(data.val),
+            "steps": int(history[-1]["step"]),
+            "best_step": rank(history)[0],
             "parts": [asdict(part) for part in start.parts],
             "losses": losses,
             "validation": history,
@@ -108,34 +118,40 @@ def _write_config(out_dir: Path, config: Config) -> None:
     write_text(out_dir / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 
-def _load(corpus: Corpus, config: Config) -> tuple["Start", dict[str, list["TrainingUtterance"]]]:
+def _load(corpus: Corpus, config: Config, cache_dir: Path, progress: Progress) -> tuple["Start", "TrainingData"]:
     """Load the start, and prepare the utterances for its symbols."""
     import torch
 
-    from ttsd.training.datamodule import select_utterances
+    from ttsd.training.check import find_misfits
+    from ttsd.training.datamodule import prepare_data
     from ttsd.training.start import load_start
 
     if config.train.accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise ConfigError("train.accelerator gpu: torch finds no GPU here; set train.accelerator=auto or cpu")
     torch.manual_seed(derive_seed(config.seed, "start"))
     start = load_start(config)
-    utterances = {name: select_utterances(corpus, name, config, start.symbols) for name in ("train", "val")}
-    if not utterances["train"]:
+    tell = functools.partial(progress, note="decoding")
+    data = prepare_data(corpus, config, start.symbols, cache_dir, tell)
+    if not data.train:
         raise CorpusError(f"{corpus.root}: no utterance is in the train split; add data or lower split.test_fraction")
-    window, longest = config.train.decoder.segment_frames, max(one.n_frames for one in utterances["train"])
+    misfits = find_misfits([*data.train, *data.val], config)
+    if misfits:
+        more = f" ({len(misfits) - 1} more like it)" if len(misfits) > 1 else ""
+        raise CorpusError(f"{misfits[0]}{more}")
+    window, longest = config.train.decoder.segment_frames, max(one.n_frames for one in data.train)
     if config.model.decoder == "istft" and window > longest:
         raise ConfigError(f"train.decoder.segment_frames is {window}, and the longest clip has {longest}; lower it")
-    return start, utterances
+    return start, data
 
 
 def _fit(
-    start: "Start", utterances: dict[str, list["TrainingUtterance"]], out_dir: Path, config: Config, progress: Progress
+    start: "Start", prepared: "TrainingData", out_dir: Path, config: Config, progress: Progress
 ) -> list[dict[str, float]]:
     """Train to the last step, from `last.ckpt` where there is one; returns the validations."""
     import lightning
-    from lightning.pytorch.loggers import TensorBoardLogger
+    import torch
 
-    from ttsd.training.callbacks import Checkpoints, ProgressLine
+    from ttsd.training.callbacks import Checkpoints, ProgressLine, StopSignals, is_over
     from ttsd.training.checkpoint import read_checkpoint
     from ttsd.training.datamodule import CorpusDataModule
     from ttsd.training.vits_module import VitsModule
@@ -149,20 +165,27 @@ def _fit(
     history: list[dict[str, float]] = json.loads(kept["run"]["history"]) if kept else []
     progress(kept["run"]["step"] if kept else 0, train.max_steps, "training")
     if kept is not None:
-        if kept["run"]["step"] >= train.max_steps:
+        if kept["run"]["step"] >= train.max_steps or is_over(history, train.validation.patience):
             return history
         module.resume(kept["run"], kept["voice"])
-    data = CorpusDataModule(utterances["train"], utterances["val"], config, module.step)
-    checkpoints = Checkpoints(out_dir, start.symbols, data.validation_batches(), history)
+    data = CorpusDataModule(prepared, config, module.step)
+    signals = StopSignals()
+    checkpoints = Checkpoints(
+        out_dir, start.symbols, data.validation_batches(), history, _find_judge(prepared, config), signals
+    )
+    # TF32: the tensor cores' 32 bits, of which 19 count; it changes nothing elsewhere.
+    torch.set_float32_matmul_precision("high")
     trainer = lightning.Trainer(
         accelerator=train.accelerator,
-        devices=1,
+        devices=train.devices,
+        num_nodes=train.n_nodes,
+        strategy=find_strategy(config),
         precision=train.precision,
         max_epochs=1,
         limit_train_batches=train.max_steps - module.step,
         limit_val_batches=0,
-        logger=TensorBoardLogger(out_dir, name="", version="tensorboard"),
-        callbacks=[checkpoints, ProgressLine(progress)],
+        logger=_make_loggers(out_dir, config),
+        callbacks=[ProgressLine(progress), checkpoints, signals],
         log_every_n_steps=1,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -178,4 +201,59 @@ def _fit(
         except SystemExit:
             # Lightning answers Ctrl-C by leaving with code 1; the command line has its own way.
             raise KeyboardInterrupt from None
+        finally:
+            _finish_wandb(config)
+    if signals.received == signal.SIGINT:
+        raise KeyboardInterrupt
+    if signals.received is not None:
+        raise SystemExit(128 + signals.received)
     return checkpoints.history
+
+
+def _find_judge(prepared: "TrainingData", config: Config) -> "Judge | None":
+    """Return who compares the student with the teacher, or none where too little is held out."""
+    from ttsd.training.callbacks import choose_sentences
+
+    chosen = choose_sentences(len(prepared.val), config.train.validation.n_sentences)
+    if len(chosen) < _FEWEST_SENTENCES:
+        return None
+    require("evaluate", "faster_whisper")
+    from ttsd.metrics.closeness import Judge, Reference
+
+    hop = config.audio.hop_length
+    references = [
+        Reference(utterance.text, prepared.store.read(utterance.id, utterance.n_frames * hop))
+        for utterance in (prepared.val[i] for i in chosen)
+    ]
+    return Judge(references, config.audio, config.asr).judge
+
+
+def _finish_wandb(config: Config) -> None:
+    # It goes on in a process of its own until it is told.
+    if config.train.wandb.project is not None:
+        require("wandb", "wandb").finish()
+
+
+def _make_loggers(out_dir: Path, config: Config) -> "list[Logger]":
+    from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+
+    loggers: list[Logger] = [TensorBoardLogger(out_dir, name="", version="tensorboard")]
+    wandb = config.train.wandb
+    if wandb.project is not None:
+        require("wandb", "wandb")
+        loggers.append(
+            WandbLogger(
+                project=wandb.project, name=out_dir.name, save_dir=out_dir, offline=wandb.mode == "offline",
+                config=config.model_dump(mode="json"),
+            )
+        )  # fmt: skip
+    return loggers
+
+
+def find_strategy(config: Config) -> str:
+    """Return how devices work together, as Lightning names it."""
+    train = config.train
+    if train.strategy != "auto" or train.devices * train.n_nodes == 1:
+        return train.strategy
+    # Each turn leaves the other's parameters without gradients.
+    return "ddp_find_unused_parameters_true"

@@ -1,12 +1,14 @@
 """Utterances as tensors: the dataset only reads, the batch only pads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import soundfile
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from ttsd.training.store import AudioStore
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class TrainingUtterance:
     symbol_ids: tuple[int, ...]
     n_frames: int
     """Whole frames in the clip."""
+    text: str = ""
+    """As it is spoken."""
 
 
 @dataclass
@@ -46,8 +50,9 @@ class Batch:
 class UtteranceDataset(Dataset[tuple[str, Tensor, Tensor]]):
     """Reads one clip at a time; a clip is cut to whole frames."""
 
-    def __init__(self, utterances: list[TrainingUtterance], hop_length: int) -> None:
+    def __init__(self, utterances: Sequence[TrainingUtterance], store: AudioStore, hop_length: int) -> None:
         self.utterances = utterances
+        self.store = store
         self.hop_length = hop_length
 
     def __len__(self) -> int:
@@ -57,7 +62,7 @@ class UtteranceDataset(Dataset[tuple[str, Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[str, Tensor, Tensor]:
         """Return an utterance's id, its symbol ids int64 [n_symbols], and its waveform float32 [n_samples]."""
         utterance = self.utterances[index]
-        wav, _ = soundfile.read(utterance.clip, dtype="float32", stop=utterance.n_frames * self.hop_length)
+        wav = self.store.read(utterance.id, utterance.n_frames * self.hop_length)
         return utterance.id, torch.tensor(utterance.symbol_ids), torch.from_numpy(wav)
 
 

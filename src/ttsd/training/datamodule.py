@@ -1,72 +1,89 @@
 """A corpus as training and validation batches."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import lightning
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ttsd.config import Config
-from ttsd.data.corpus import Corpus, Utterance
-from ttsd.data.phonemes import phonemize
+from ttsd.data.corpus import Corpus
+from ttsd.data.phonemes import phonemize_many
 from ttsd.data.split import split_of
 from ttsd.data.symbols import SymbolTable
-from ttsd.errors import CorpusError
 from ttsd.training.batch import Batch, TrainingUtterance, UtteranceDataset, collate
 from ttsd.training.sampler import EndlessBatches
+from ttsd.training.store import AudioStore, open_store
 
 Loader = DataLoader[tuple[str, Tensor, Tensor]]
 """Reads single utterances, and yields a `Batch` by its `collate_fn`."""
 
 
-def select_utterances(corpus: Corpus, split: str, config: Config, symbols: SymbolTable) -> list[TrainingUtterance]:
-    """Prepare the utterances of one split.
+@dataclass(frozen=True)
+class TrainingData:
+    """What is trained on and what it is watched by."""
+
+    train: list[TrainingUtterance]
+    val: list[TrainingUtterance]
+    store: AudioStore
+
+
+def prepare_data(
+    corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir: Path, progress: Callable[[int, int], None]
+) -> TrainingData:
+    """Prepare the utterances of a corpus for a student's symbols.
+
+    Phonemes that the corpus lacks and decoded clips are kept in the cache, by their contents.
+
+    Args:
+        corpus: Clips at `audio.sample_rate`.
+        config: Reads `audio.hop_length`, `language` and `split`.
+        symbols: The student's.
+        cache_dir: Where decoded clips and phonemes are kept.
+        progress: Told how many clips are decoded.
 
     Raises:
-        CorpusError: An utterance holds a phoneme the student has no symbol for, or is too short for its text.
+        CorpusError: An utterance holds a phoneme that the student has no symbol for.
     """
-    import soundfile
-
-    prepared = []
-    for utterance in corpus.utterances:
-        if split_of(utterance, config.split) != split:
-            continue
+    splits = {u.id: split_of(u, config.split) for u in corpus.utterances}
+    wanted = [utterance for utterance in corpus.utterances if splits[utterance.id] != "test"]
+    store = open_store(cache_dir, {u.id: corpus.clip_path(u) for u in wanted}, progress)
+    silent = [u for u in wanted if not u.phonemes]
+    spoken = phonemize_many([u.spoken for u in silent], config.language, cache_dir) if silent else []
+    phonemes = {u.id: u.phonemes or "" for u in wanted} | {u.id: said for u, said in zip(silent, spoken, strict=True)}
+    parts: dict[str, list[TrainingUtterance]] = {"train": [], "val": []}
+    for utterance in wanted:
+        n_frames = store.places[utterance.id][1] // config.audio.hop_length
+        symbol_ids = tuple(symbols.encode(phonemes[utterance.id]))
         clip = corpus.clip_path(utterance)
-        n_frames = soundfile.info(clip).frames // config.audio.hop_length
-        symbol_ids = tuple(symbols.encode(_phonemes(utterance, config.language)))
-        # Alignment gives every symbol at least one frame.
-        if len(symbol_ids) > n_frames or n_frames < config.train.segment_frames:
-            raise CorpusError(
-                f"{clip}: {utterance.id} has {n_frames} frames for {len(symbol_ids)} symbols, and a segment takes "
-                f"{config.train.segment_frames}; delete its row or raise qc.min_duration_s"
-            )
-        prepared.append(TrainingUtterance(utterance.id, clip, symbol_ids, n_frames))
-    return prepared
-
-
-def _phonemes(utterance: Utterance, language: str) -> str:
-    return utterance.phonemes or phonemize(utterance.spoken, language)
+        parts[splits[utterance.id]].append(
+            TrainingUtterance(utterance.id, clip, symbol_ids, n_frames, utterance.spoken)
+        )
+    return TrainingData(parts["train"], parts["val"], store)
 
 
 class CorpusDataModule(lightning.LightningDataModule):
     """Endless training batches from a given step on, and one pass of validation batches."""
 
-    def __init__(
-        self, train: list[TrainingUtterance], val: list[TrainingUtterance], config: Config, start_step: int
-    ) -> None:
+    def __init__(self, data: TrainingData, config: Config, start_step: int) -> None:
         super().__init__()
-        self.train = train
-        self.val = val
+        self.data = data
         self.config = config
         self.start_step = start_step
 
     def train_dataloader(self) -> Loader:
         """Return batches without end; the trainer stops by its number of steps."""
         train, hop_length = self.config.train, self.config.audio.hop_length
-        lengths = [utterance.n_frames for utterance in self.train]
+        lengths = [utterance.n_frames for utterance in self.data.train]
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(
-            UtteranceDataset(self.train, hop_length),
-            batch_sampler=EndlessBatches(lengths, train.batch_size, self.config.seed, self.start_step),
+            UtteranceDataset(self.data.train, self.data.store, hop_length),
+            batch_sampler=EndlessBatches(
+                lengths, train.batch_size, train.batch_frames, self.config.seed, self.start_step, rank, world_size
+            ),
             collate_fn=partial(collate, hop_length=hop_length),
             num_workers=train.n_workers,
             persistent_workers=train.n_workers > 0,
@@ -77,5 +94,5 @@ class CorpusDataModule(lightning.LightningDataModule):
     def validation_batches(self) -> list[Batch]:
         """Return the validation utterances one at a time; the checkpoints' callback goes through them by itself."""
         hop_length = self.config.audio.hop_length
-        dataset = UtteranceDataset(self.val, hop_length)
+        dataset = UtteranceDataset(self.data.val, self.data.store, hop_length)
         return [collate([dataset[i]], hop_length) for i in range(len(dataset))]

@@ -23,6 +23,7 @@ from ttsd.training.batch import TrainingUtterance, UtteranceDataset
 from ttsd.training.checkpoint import build_student, read_checkpoint, save_checkpoint
 from ttsd.training.losses import mel_loss
 from ttsd.training.phase import minimize
+from ttsd.training.store import AudioStore
 from ttsd.utils.seeds import derive_seed
 
 Pairs = list[tuple[Tensor, Tensor]]
@@ -35,6 +36,7 @@ _RESOLUTIONS = ((512, 80), (1024, 80), (2048, 120))
 def adapt_decoder(
     run_dir: Path,
     utterances: Sequence[TrainingUtterance],
+    store: AudioStore,
     config: Config,
     progress: Callable[[int, int, str], None],
 ) -> list[float]:
@@ -44,6 +46,7 @@ def adapt_decoder(
         run_dir: Where `last.ckpt` lies; it and `best.ckpt` are written anew. The phase goes on from where it was
             stopped by `decoder.ckpt`.
         utterances: The training utterances.
+        store: Their clips.
         config: Reads `audio`, `train.decoder` and `seed`.
         progress: Told how many clips and steps are done.
 
@@ -61,7 +64,7 @@ def adapt_decoder(
         return losses
     student = build_student(content, last).vits
     decoder = student.waveform_decoder
-    pairs = functools.cache(lambda: speak_latents(student, utterances, config, progress))
+    pairs = functools.cache(lambda: speak_latents(student, utterances, store, config, progress))
     losses = minimize(
         decoder,
         lambda step: decoder_loss(decoder, pairs(), settings, config.audio, config.seed, step),
@@ -75,17 +78,25 @@ def adapt_decoder(
     symbols = SymbolTable(**content["symbols"])
     for name, kept in (("best.ckpt", None), ("last.ckpt", run | {"decoder": losses})):
         save_checkpoint(run_dir / name, config, symbols, voice, content["duration_scale"], kept)
+    # Their decoders have not learnt this.
+    for path in run_dir.glob("step-*.ckpt"):
+        path.unlink()
     return losses
 
 
 def speak_latents(
-    student: Vits, utterances: Sequence[TrainingUtterance], config: Config, progress: Callable[[int, int, str], None]
+    student: Vits,
+    utterances: Sequence[TrainingUtterance],
+    store: AudioStore,
+    config: Config,
+    progress: Callable[[int, int, str], None],
 ) -> Pairs:
     """Let the text speak each clip in latents, with the clip's own timing.
 
     Args:
         student: The student after its full steps, in evaluation mode on the CPU.
         utterances: Clips to speak; the first `train.decoder.n_utterances` of a shuffled order are taken.
+        store: Their samples.
         config: Reads `audio`, `train.decoder` and `seed`.
         progress: Told how many are done.
 
@@ -98,7 +109,7 @@ def speak_latents(
     """
     generator = torch.Generator().manual_seed(derive_seed(config.seed, "decoder", "utterances"))
     order = torch.randperm(len(utterances), generator=generator)[: config.train.decoder.n_utterances].tolist()
-    dataset = UtteranceDataset([utterances[i] for i in order], config.audio.hop_length)
+    dataset = UtteranceDataset([utterances[i] for i in order], store, config.audio.hop_length)
     pairs = []
     for number in range(len(dataset)):
         _, symbol_ids, wav = dataset[number]
@@ -129,11 +140,11 @@ def long_enough(pairs: Pairs, n_frames: int, setting: str) -> Pairs:
 @torch.inference_mode()
 def _latents_of_text(student: Vits, symbol_ids: Tensor, wav: Tensor, config: Config) -> Tensor:
     spec = compute_spectrogram(wav.unsqueeze(0), config.audio)
-    x, m_p, logs_p, x_mask = student.text_encoder(symbol_ids.unsqueeze(0), torch.tensor([len(symbol_ids)]))
-    _, m_q, _, mask = student.posterior_encoder(spec, torch.tensor([spec.shape[2]]))
-    _, attn = student.forward_mas({}, student.flow(m_q, mask), m_p, logs_p, x, x_mask, mask, g=None, lang_emb=None)
-    m_p, logs_p = (torch.einsum("bkst,bcs->bct", attn, prior) for prior in (m_p, logs_p))
-    z_p = m_p + torch.randn_like(m_p) * torch.exp(logs_p) * config.train.decoder.noise_scale
+    lengths = torch.tensor([len(symbol_ids)]), torch.tensor([spec.shape[2]])
+    text = student.text_encoder(symbol_ids.unsqueeze(0), lengths[0])
+    _, m_q, _, mask = student.posterior_encoder(spec, lengths[1])
+    prior = student.align(text, lengths[0], student.flow(m_q, mask), mask, lengths[1])
+    z_p = prior.m_p + torch.randn_like(prior.m_p) * torch.exp(prior.logs_p) * config.train.decoder.noise_scale
     latents: Tensor = student.flow(z_p, mask, reverse=True)[0]
     return latents.clone()
 

@@ -1,5 +1,7 @@
 """The losses of VITS, one function each; all in 32 bits."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ def mel_loss(mel: Tensor, mel_hat: Tensor) -> Tensor:
 
 
 def kl_loss(z_p: Tensor, logs_q: Tensor, m_p: Tensor, logs_p: Tensor, mask: Tensor) -> Tensor:
-    """Return the divergence of the posterior from the prior, per frame (Kim et al. 2021, equations 3 and 4).
+    """Return the divergence of the posterior from the prior, summed over the frames (Kim et al. 2021, eq. 3 and 4).
 
     Args:
         z_p: Posterior sample taken through the flow, float [B, hidden, T].
@@ -21,21 +23,23 @@ def kl_loss(z_p: Tensor, logs_q: Tensor, m_p: Tensor, logs_p: Tensor, mask: Tens
     """
     z_p, logs_q, m_p, logs_p = z_p.float(), logs_q.float(), m_p.float(), logs_p.float()
     divergence = logs_p - logs_q - 0.5 + 0.5 * (z_p - m_p) ** 2 * torch.exp(-2.0 * logs_p)
-    return torch.sum(divergence * mask) / torch.sum(mask)
+    return torch.sum(divergence * mask)
 
 
-def adversarial_loss(fake_scores: list[Tensor]) -> Tensor:
+def adversarial_loss(fake_scores: Sequence[Tensor]) -> Tensor:
     """Return the generator's least-squares loss, summed over the discriminator's parts (Mao et al. 2017)."""
     return torch.stack([torch.mean((1 - score.float()) ** 2) for score in fake_scores]).sum()
 
 
-def discriminator_loss(real_scores: list[Tensor], fake_scores: list[Tensor]) -> Tensor:
+def discriminator_loss(real_scores: Sequence[Tensor], fake_scores: Sequence[Tensor]) -> Tensor:
     """Return the discriminator's least-squares loss, summed over its parts (Mao et al. 2017)."""
     pairs = zip(real_scores, fake_scores, strict=True)
     return torch.stack([torch.mean((1 - r.float()) ** 2) + torch.mean(f.float() ** 2) for r, f in pairs]).sum()
 
 
-def feature_matching_loss(real_features: list[list[Tensor]], fake_features: list[list[Tensor]]) -> Tensor:
+def feature_matching_loss(
+    real_features: Sequence[Sequence[Tensor]], fake_features: Sequence[Sequence[Tensor]]
+) -> Tensor:
     """Return twice the mean absolute difference of the discriminator's features, summed (Kong et al. 2020)."""
     pairs = [
         pair for real, fake in zip(real_features, fake_features, strict=True) for pair in zip(real, fake, strict=True)

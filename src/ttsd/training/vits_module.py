@@ -1,20 +1,19 @@
 """One training step of VITS: a discriminator turn, then a generator turn, over a single generator forward."""
 
 import contextlib
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor
-from TTS.tts.utils.helpers import segment, sequence_mask
 
 from ttsd.config import Config
-from ttsd.errors import StageError
 from ttsd.model.mel import compute_mel, compute_spectrogram
-from ttsd.model.vits import Vits, generator_parameters
+from ttsd.model.vits import Forward, Vits, generator_parameters, take_slices
 from ttsd.training.batch import Batch
+from ttsd.training.guard import Guard
 from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, kl_loss, mel_loss
 from ttsd.training.schedule import learning_rate_at
 from ttsd.utils.seeds import derive_seed
@@ -22,8 +21,32 @@ from ttsd.utils.seeds import derive_seed
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
+@dataclass(frozen=True)
+class Target:
+    """What the generator should have made of a batch."""
+
+    wav: Tensor
+    """The slices of the clips, float32 [B, 1, segment_frames * hop_length]."""
+    mel: Tensor
+    """Their log-mel spectrograms, float32 [B, n_mels, segment_frames]."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How much of the joint batch this process holds, against the mean of all processes; 1 for a single one."""
+
+    clips: Tensor
+    n_frames: Tensor
+    """Speech frames in the mean process's batch."""
+    n_symbols: Tensor
+
+
 class VitsModule(lightning.LightningModule):
-    """Trains a student; `step` counts batches, whatever the number of optimisers."""
+    """Trains a student; `step` counts batches, whatever the number of optimisers.
+
+    Losses stay on the device between two lines of the log, gradients that are not finite are passed over without asking
+    for them, and slices are gathered: on a GPU nothing in a step waits for the host but alignment and the splines.
+    """
 
     def __init__(self, student: Vits, config: Config) -> None:
         super().__init__()
@@ -34,12 +57,23 @@ class VitsModule(lightning.LightningModule):
         self._optimizer_states: list[dict[str, list[Tensor]]] = []
         student.spec_segment_size = config.train.segment_frames
         self.averages = {name: p.detach().clone() for name, p in generator_parameters(student).items()}
+        self.guard = Guard(config.train.max_skipped_steps)
+        self._sums: dict[str, Tensor] = {}
+        self._n_summed = 0
+        self._ids: list[str] = []
+        """The clips whose gradients are added up."""
 
     @property
     def is_adversarial(self) -> bool:
         """Whether the discriminator takes part in the present step."""
         start = self.config.train.adversarial_start_step
         return start is not None and self.step >= start
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Whether the discriminator learns alone in the present step."""
+        start = self.config.train.adversarial_start_step
+        return self.is_adversarial and self.step < (start or 0) + self.config.train.warmup.discriminator_steps
 
     def resume(self, run: dict[str, Any], voice: dict[str, Tensor]) -> None:
         """Go on from the `run` and `voice` entries of a `last.ckpt`."""
@@ -63,6 +97,10 @@ class VitsModule(lightning.LightningModule):
                 state = {i: {name: kept[name][i] for name in _MOMENTS} for i in range(len(kept["step"]))}
                 optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         self.student.train()
+        if self.config.train.compile:
+            self.student.waveform_decoder.compile()
+            if self.config.train.adversarial_start_step is not None:
+                self.student.disc.compile()
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return the generator's AdamW, and the discriminator's where there is one."""
@@ -83,112 +121,88 @@ class VitsModule(lightning.LightningModule):
         ]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 (Lightning's signature)
-        """Do one step and log it."""
+        """Do one step, and log it where a line is due."""
+        train = self.config.train
         # Seeded by its number, so that a resumed run draws what an undisturbed one would.
         torch.manual_seed(derive_seed(self.config.seed, "step", self.step, self.global_rank))
-        train = self.config.train
-        learning_rate = learning_rate_at(
-            self.step,
-            peak=train.learning_rate,
-            max_steps=train.max_steps,
-            warmup_steps=train.warmup_steps,
-            final_ratio=train.final_learning_rate_ratio,
-        )
-        optimizers = self._optimizers()
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
-        outputs, mel = self.forward_generator(batch)
+        self._set_learning_rate()
+        shares = self._measure_shares(batch)
+        moves = (self.step + 1) % train.accumulate_batches == 0
+        self._ids = [*(self._ids if self.step % train.accumulate_batches else []), *batch.ids]
+        spec = self.measure_spectrogram(batch)
+        with torch.set_grad_enabled(not self.is_warming_up):
+            outputs = self.forward_generator(batch, spec)
+        target = self.find_target(batch, spec, outputs)
         losses: dict[str, Tensor] = {}
+        norms: dict[str, Tensor] = {}
         if self.is_adversarial:
-            losses["discriminator"] = self.discriminator_losses(outputs)
-            self._optimize(optimizers[1], losses["discriminator"], list(self.student.disc.parameters()))
-        generator = self.generator_losses(outputs, mel, batch)
-        losses |= generator
-        parameters = list(generator_parameters(self.student).values())
-        grad_norm = self._optimize(optimizers[0], torch.stack(list(generator.values())).sum(), parameters)
-        self._average()
+            losses["discriminator"] = self.discriminator_loss(outputs, target) * shares.clips
+            norms["discriminator"] = self._optimize(1, losses["discriminator"], moves)
+        if not self.is_warming_up:
+            generator = self.generator_losses(outputs, target, shares)
+            losses |= generator
+            norms["generator"] = self._optimize(0, torch.stack(list(generator.values())).sum(), moves)
+            if moves:
+                self._average()
         self.step += 1
+        self._sum(losses, {f"grad_norm_{name}": norm for name, norm in norms.items()})
         if self.step % train.log_every_steps == 0 or self.step == train.max_steps:
-            self._log_step(losses, learning_rate, grad_norm, batch)
+            self._log_step()
 
-    def forward_generator(self, batch: Batch) -> tuple[dict[str, Any], Tensor]:
-        """Run the generator once.
-
-        Returns:
-            coqui's output dictionary, and the batch's log-mel spectrogram float32 [B, n_mels, max_frames].
-        """
+    @torch.no_grad()
+    def measure_spectrogram(self, batch: Batch) -> Tensor:
+        """Return the magnitudes of a batch's clips, float32 [B, n_freqs, max_frames], 0 in the padding."""
         with torch.autocast(self.device.type, enabled=False):
-            spec = compute_spectrogram(batch.wav.float(), self.config.audio)
-            spec = spec * sequence_mask(batch.frame_lengths, spec.shape[2]).unsqueeze(1)
-            mel = compute_mel(spec, self.config.audio)
-        lengths = (batch.symbol_lengths, batch.frame_lengths)
-        return self.student(batch.symbol_ids, lengths[0], spec, lengths[1], batch.wav.unsqueeze(1)), mel
+            # With silence behind it the end of the longest clip is like the others': no clip depends on its company.
+            wav = torch.nn.functional.pad(batch.wav.float(), (0, self.config.audio.n_fft))
+            spec = compute_spectrogram(wav, self.config.audio)
+        spec = spec[:, :, : batch.wav.shape[1] // self.config.audio.hop_length]
+        frames = torch.arange(spec.shape[2], device=spec.device)
+        return spec * (frames < batch.frame_lengths.unsqueeze(1)).unsqueeze(1)
 
-    def discriminator_losses(self, outputs: dict[str, Any]) -> Tensor:
+    def forward_generator(self, batch: Batch, spec: Tensor) -> Forward:
+        """Run the generator once, on a batch and its `measure_spectrogram`."""
+        return self.student.forward_slices(
+            batch.symbol_ids, batch.symbol_lengths, spec, batch.frame_lengths, self.config.train.segment_frames
+        )
+
+    @torch.no_grad()
+    def find_target(self, batch: Batch, spec: Tensor, outputs: Forward) -> Target:
+        """Return what the slices of a batch sound like in the clips."""
+        n_frames, hop = self.config.train.segment_frames, self.config.audio.hop_length
+        first = outputs.first_frames
+        wav = take_slices(batch.wav.float().unsqueeze(1), first * hop, n_frames * hop)
+        with torch.autocast(self.device.type, enabled=False):
+            # From the spectrogram of the whole clip: at its edges a slice has no neighbours.
+            return Target(wav, compute_mel(take_slices(spec, first, n_frames), self.config.audio))
+
+    def discriminator_loss(self, outputs: Forward, target: Target) -> Tensor:
         """Return the discriminator's loss on the generator's output, through which no gradient flows."""
-        fake, _, real, _ = self.student.disc(outputs["model_outputs"].detach(), outputs["waveform_seg"])
-        return discriminator_loss(real, fake)
-
-    def generator_losses(self, outputs: dict[str, Any], mel: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return the generator's weighted losses by name; their sum is what it minimises."""
-        train, audio, weights = self.config.train, self.config.audio, self.config.train.loss_weights
+        fake, _, real, _ = self.student.disc(outputs.wav.detach(), target.wav)
         with torch.autocast(self.device.type, enabled=False):
-            real_mel = segment(mel, outputs["slice_ids"], train.segment_frames, pad_short=True)
-            fake_mel = compute_mel(compute_spectrogram(outputs["model_outputs"].squeeze(1).float(), audio), audio)
-            mask = sequence_mask(batch.frame_lengths, mel.shape[2]).unsqueeze(1).float()
-            z_p, logs_q, m_p, logs_p = (outputs[name] for name in ("z_p", "logs_q", "m_p", "logs_p"))
+            return discriminator_loss(real, fake)
+
+    def generator_losses(self, outputs: Forward, target: Target, shares: Shares) -> dict[str, Tensor]:
+        """Return the generator's weighted losses by name; their sum is what it minimises."""
+        audio, weights, prior = self.config.audio, self.config.train.loss_weights, outputs.alignment
+        with torch.autocast(self.device.type, enabled=False):
+            mel = compute_mel(compute_spectrogram(outputs.wav.squeeze(1).float(), audio), audio)
+            kl = kl_loss(outputs.z_p, outputs.logs_q, prior.m_p, prior.logs_p, outputs.mask.float())
             losses = {
-                "mel": weights.mel * mel_loss(real_mel, fake_mel),
-                "kl": weights.kl * kl_loss(z_p, logs_q, m_p, logs_p, mask),
-                "duration": weights.duration * outputs["loss_duration"].float().sum(),
+                "mel": weights.mel * mel_loss(target.mel, mel) * shares.clips,
+                "kl": weights.kl * kl / shares.n_frames,
+                "duration": weights.duration * prior.duration_loss / shares.n_symbols,
             }
         if self.is_adversarial:
             with _frozen(self.student.disc):
-                fake_scores, fake_features, _, _ = self.student.disc(outputs["model_outputs"])
+                fake_scores, fake_features, _, _ = self.student.disc(outputs.wav)
                 with torch.no_grad():
-                    _, real_features, _, _ = self.student.disc(outputs["waveform_seg"])
-            losses["adversarial"] = weights.adversarial * adversarial_loss(fake_scores)
-            losses["feature_matching"] = weights.feature_matching * feature_matching_loss(real_features, fake_features)
+                    _, real_features, _, _ = self.student.disc(target.wav)
+            with torch.autocast(self.device.type, enabled=False):
+                matching = feature_matching_loss(real_features, fake_features)
+                losses["adversarial"] = weights.adversarial * adversarial_loss(fake_scores) * shares.clips
+                losses["feature_matching"] = weights.feature_matching * matching * shares.clips
         return losses
-
-    @torch.no_grad()
-    def validation_losses(self, batch: Batch) -> dict[str, float]:
-        """Return the losses over whole utterances, without crops and without noise: the same for the same weights."""
-        student, audio = self.student, self.config.audio
-        spec = compute_spectrogram(batch.wav, audio)
-        x, m_p, logs_p, x_mask = student.text_encoder(batch.symbol_ids, batch.symbol_lengths)
-        _, m_q, logs_q, y_mask = student.posterior_encoder(spec, batch.frame_lengths)
-        z_p = student.flow(m_q, y_mask)
-        outputs, attn = student.forward_mas({}, z_p, m_p, logs_p, x, x_mask, y_mask, g=None, lang_emb=None)
-        m_p, logs_p = (torch.einsum("bkst,bcs->bct", attn, prior) for prior in (m_p, logs_p))
-        wav = student.waveform_decoder(m_q * y_mask)
-        mel = compute_mel(compute_spectrogram(wav.squeeze(1), audio), audio)
-        weights = self.config.train.loss_weights
-        losses = {
-            "mel": weights.mel * mel_loss(compute_mel(spec, audio), mel),
-            "kl": weights.kl * kl_loss(z_p, logs_q, m_p, logs_p, y_mask),
-            "duration": weights.duration * outputs["loss_duration"].float().sum(),
-        }
-        return {name: float(value.detach()) for name, value in losses.items()}
-
-    @torch.no_grad()
-    def duration_scale(self, batches: Sequence[Batch]) -> float:
-        """Return the factor that makes the predicted durations as long as the clips on average; 1 without clips.
-
-        A regression on log durations predicts the log's mean, which lies below the log of the mean: the speech would be
-        too fast. A stochastic predictor has no such bias.
-        """
-        if self.config.model.duration_predictor == "stochastic" or not batches:
-            return 1.0
-        spoken = predicted = 0.0
-        for batch in batches:
-            x, _, _, x_mask = self.student.text_encoder(batch.symbol_ids, batch.symbol_lengths)
-            durations = torch.ceil(torch.exp(self.student.duration_predictor(x, x_mask)) * x_mask)
-            spoken += float(batch.frame_lengths.sum())
-            predicted += float(durations.sum())
-        # Outside these bounds the predictor has learnt nothing yet.
-        return min(max(spoken / max(predicted, 1.0), 0.5), 2.0)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -204,15 +218,50 @@ class VitsModule(lightning.LightningModule):
             _assign(parameters, kept)
             self.student.train(training)
 
+    def _set_learning_rate(self) -> None:
+        train = self.config.train
+        learning_rate = learning_rate_at(
+            self.step,
+            peak=train.learning_rate,
+            max_steps=train.max_steps,
+            warmup_steps=train.warmup_steps,
+            final_ratio=train.final_learning_rate_ratio,
+        )
+        for optimizer in self._optimizers():
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+
+    def _measure_shares(self, batch: Batch) -> Shares:
+        own = torch.stack(
+            [torch.full_like(batch.frame_lengths.sum(), len(batch.ids)), batch.frame_lengths.sum(),
+             batch.symbol_lengths.sum()]
+        ).float()  # fmt: skip
+        # DDP takes the mean of the processes' gradients; with these it is the gradient of the joint batch.
+        mean = self.trainer.strategy.reduce(own, reduce_op="mean") if self._is_spread() else own
+        return Shares(own[0] / mean[0], mean[1], mean[2])
+
+    def _is_spread(self) -> bool:
+        return self._trainer is not None and self.trainer.world_size > 1
+
     def _optimizers(self) -> list[Any]:
         # Lightning unpacks a list of one.
         optimizers = self.optimizers()
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
-    def _optimize(self, optimizer: Any, loss: Tensor, parameters: list[torch.nn.Parameter]) -> Tensor:
-        optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.train.grad_clip_norm)
+    def _optimize(self, which: int, loss: Tensor, moves: bool) -> Tensor:
+        """Add a loss's gradients up, and where it is time, clip them and step; return their norm so far."""
+        optimizer, n_batches = self._optimizers()[which], self.config.train.accumulate_batches
+        if self.step % n_batches == 0:
+            optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(loss / n_batches)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        limit = self.config.train.grad_clip_norm
+        if not moves:
+            return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        norm = torch.nn.utils.clip_grad_norm_(parameters, limit)
+        # The fused kernel leaves weights and moments alone where this is 1; nobody waits for the answer.
+        inner: Any = self.trainer.optimizers[which]
+        inner.found_inf = self.guard.watch(norm, self.step, self._ids)
         optimizer.step()
         return norm
 
@@ -223,16 +272,19 @@ class VitsModule(lightning.LightningModule):
         parameters = generator_parameters(self.student)
         torch._foreach_lerp_([self.averages[name] for name in parameters], list(parameters.values()), 1 - decay)
 
-    def _log_step(self, losses: dict[str, Tensor], learning_rate: float, grad_norm: Tensor, batch: Batch) -> None:
-        values = {f"train/loss_{name}": float(value.detach()) for name, value in losses.items()}
-        if not all(math.isfinite(value) for value in values.values()):
-            raise StageError(
-                f"step {self.step}: a loss is not finite on the clips {', '.join(batch.ids)}; "
-                "look at these clips, or lower train.learning_rate"
-            )
-        values |= {"train/learning_rate": learning_rate, "train/grad_norm": float(grad_norm.detach())}
-        if self.logger is not None:
-            self.logger.log_metrics(values, step=self.step)
+    def _sum(self, losses: dict[str, Tensor], norms: dict[str, Tensor]) -> None:
+        for name, value in ({f"loss_{name}": loss for name, loss in losses.items()} | norms).items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach().float()
+        self._n_summed += 1
+
+    def _log_step(self) -> None:
+        self.guard.check()
+        means = (torch.stack(list(self._sums.values())) / self._n_summed).tolist()
+        values = {f"train/{name}": mean for name, mean in zip(self._sums, means, strict=True)}
+        values["train/learning_rate"] = self._optimizers()[0].param_groups[0]["lr"]
+        self._sums, self._n_summed = {}, 0
+        for logger in self.loggers:
+            logger.log_metrics(values, step=self.step)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,99 @@
+"""`train --check`: everything that could stop a training, before it starts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ttsd.config import Config
+from ttsd.data.corpus import read_corpus, validate_corpus
+from ttsd.errors import TtsdError
+from ttsd.report import Progress, no_progress
+from ttsd.utils.cache import find_cache
+from ttsd.utils.extras import require
+
+if TYPE_CHECKING:
+    from ttsd.training.check import Finding
+    from ttsd.training.datamodule import TrainingData
+    from ttsd.training.start import Start
+
+_MOST_TOLD = 20
+
+
+def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> "list[Finding]":
+    """Look at corpus, start, disk and memory as a training would meet them; writes nothing but the cache.
+
+    Args:
+        in_dir: The corpus.
+        out_dir: The run directory; it need not exist.
+        config: As for the training.
+        progress: Told how far it is.
+
+    Returns:
+        What was looked at; where one of them fails, `run` would stop on it.
+    """
+    require("train", "lightning")
+    require("train", "TTS")
+    from ttsd.training.check import Finding, check_disk, find_misfits, find_outliers, find_unknown_symbols
+    from ttsd.training.datamodule import prepare_data
+    from ttsd.training.start import load_start
+
+    findings: list[Finding] = []
+    try:
+        corpus = read_corpus(in_dir)
+        validate_corpus(corpus, config.audio.sample_rate)
+        findings.append(Finding("corpus", "ok", f"{len(corpus.utterances)} clips at {config.audio.sample_rate} Hz"))
+        start = load_start(config)
+        findings.append(Finding("start", "ok", str(config.train.init_from or "random weights")))
+    except TtsdError as error:
+        return [*findings, Finding("start" if findings else "corpus", "fail", str(error))]
+    unknown = find_unknown_symbols(corpus, config, start.symbols)
+    findings += _list("symbols", "fail", unknown, "the voice has a symbol for every phoneme")
+    if unknown:
+        return findings
+    cache_dir = find_cache(config.paths.cache, out_dir)
+    data = prepare_data(corpus, config, start.symbols, cache_dir, lambda done, total: progress(done, total, "decoding"))
+    both = [*data.train, *data.val]
+    misfits = find_misfits(both, config)
+    findings += _list("lengths", "fail", misfits, f"{len(data.train)} clips to train on, {len(data.val)} to watch by")
+    findings += _list("outliers", "look", find_outliers(both), "every clip is about as fast as the others")
+    n_samples = sum(length for _, length in data.store.places.values())
+    findings.append(check_disk(out_dir, start.student, n_samples, config))
+    if misfits or not data.train:
+        if not data.train:
+            findings.append(Finding("lengths", "fail", f"{in_dir}: no utterance is in the train split; add data"))
+        return findings
+    progress(0, 1, "rehearsal")
+    findings.append(_rehearse(start, data, config))
+    progress(1, 1, "rehearsal")
+    return findings
+
+
+def _list(check: str, verdict: Literal["look", "fail"], told: list[str], otherwise: str) -> "list[Finding]":
+    from ttsd.training.check import Finding
+
+    if not told:
+        return [Finding(check, "ok", otherwise)]
+    findings = [Finding(check, verdict, line) for line in told[:_MOST_TOLD]]
+    if len(told) > _MOST_TOLD:
+        findings.append(Finding(check, verdict, f"and {len(told) - _MOST_TOLD} more"))
+    return findings
+
+
+def _rehearse(start: "Start", data: "TrainingData", config: Config) -> "Finding":
+    import torch
+
+    from ttsd.training.check import Finding
+    from ttsd.training.rehearsal import rehearse
+
+    try:
+        told = rehearse(start.student, data.train, data.store, config)
+    except (torch.OutOfMemoryError, MemoryError):
+        return Finding(
+            "memory", "fail",
+            "the longest batch does not fit; halve train.batch_size, or set train.batch_frames to half of what it has",
+        )  # fmt: skip
+    return Finding(
+        "memory", "ok",
+        f"the longest batch, {told.n_clips} clips in {told.n_frames} frames, takes {told.step_s:.2f} s a step and "
+        f"{told.peak_mb / 1024:.1f} of {told.available_mb / 1024:.1f} GB; train.batch_frames={told.suggested_frames} "
+        "would take nine tenths",
+    )  # fmt: skip

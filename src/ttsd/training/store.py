@@ -1,0 +1,75 @@
+"""The clips of a corpus, decoded once into one file that every process maps into its memory.
+
+The file is kept by the contents of the clips, so a changed clip is decoded anew and an unchanged corpus never is.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from ttsd.utils.files import atomic_path, sha256_file, sha256_json
+
+_VERSION = 1
+_FULL_SCALE = 32768
+
+
+class AudioStore:
+    """Reads clips from the file that holds them all."""
+
+    def __init__(self, path: Path, places: Mapping[str, tuple[int, int]]) -> None:
+        self.path = path
+        self.places = dict(places)
+        """First sample and number of samples of every clip, by the utterance's id."""
+        self._samples: NDArray[Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process maps the file for itself.
+        return vars(self) | {"_samples": None}
+
+    def read(self, name: str, n_samples: int | None = None) -> NDArray[np.float32]:
+        """Return a clip from its start, float32 [n_samples] in [-1, 1]; all of it without a number."""
+        if self._samples is None:
+            self._samples = np.load(self.path, mmap_mode="r")
+        first, length = self.places[name]
+        part = self._samples[first : first + (length if n_samples is None else min(n_samples, length))]
+        scale = _FULL_SCALE if part.dtype == np.int16 else 1
+        return np.asarray(part, dtype=np.float32) / np.float32(scale)
+
+
+def open_store(cache_dir: Path, clips: Mapping[str, Path], progress: Callable[[int, int], None]) -> AudioStore:
+    """Return the store of some clips, and decode them where it is not there yet.
+
+    Args:
+        cache_dir: Folder of the store.
+        clips: Mono clips of one sample rate, by the utterance's id.
+        progress: Told how many clips are decoded, and of how many.
+
+    Raises:
+        StageError: The disk is full or read-only.
+    """
+    # Lossless in 16 bits where all clips are that, as `preprocess` writes them.
+    kinds = {name: soundfile.info(path) for name, path in clips.items()}
+    is_pcm16 = all(kind.subtype == "PCM_16" for kind in kinds.values())
+    dtype = np.dtype(np.int16 if is_pcm16 else np.float32)
+    places: dict[str, tuple[int, int]] = {}
+    n_samples = 0
+    for name, kind in kinds.items():
+        places[name] = n_samples, kind.frames
+        n_samples += kind.frames
+    key = sha256_json([_VERSION, dtype.name, [sha256_file(path) for path in clips.values()]])
+    store = AudioStore(cache_dir / f"audio-{key[:20]}.npy", places)
+    if store.path.is_file():
+        return store
+    with atomic_path(store.path) as temporary:
+        samples = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=(max(n_samples, 1),))
+        for number, (name, path) in enumerate(clips.items(), start=1):
+            first, length = places[name]
+            samples[first : first + length] = soundfile.read(path, dtype=dtype.name)[0]
+            progress(number, len(clips))
+        samples.flush()
+        del samples
+    return store

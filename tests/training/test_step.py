@@ -1,0 +1,119 @@
+"""The step: what it passes over, when it moves, what learns alone, and that many processes make one step."""
+
+import itertools
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from tests.training.one_step import SETTINGS, make_batch
+from ttsd.config import Config, load_config
+from ttsd.errors import StageError
+from ttsd.model.vits import build_vits
+from ttsd.training.batch import Batch
+from ttsd.training.guard import Guard
+from ttsd.training.vits_module import VitsModule
+
+# Lightning against its own torch version; and advice that is of no use here.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers"),
+]
+
+
+def train(config: Config, batches: list[Batch]) -> tuple[VitsModule, list[dict[str, torch.Tensor]]]:
+    """Train on batches; returns the module and its weights before and after each."""
+    torch.manual_seed(0)
+    discriminator = config.train.adversarial_start_step is not None
+    module = VitsModule(build_vits(config.model, config.audio, 40, discriminator=discriminator), config)
+    weights: list[dict[str, torch.Tensor]] = []
+
+    class Watch(lightning.Callback):
+        def on_train_batch_start(self, *_: object) -> None:
+            weights.append({name: p.detach().clone() for name, p in module.student.named_parameters()})
+
+    lightning.Trainer(
+        accelerator="cpu", devices=1, max_epochs=1, limit_train_batches=len(batches), logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=[Watch()],
+    ).fit(module, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]  # fmt: skip
+    weights.append({name: p.detach().clone() for name, p in module.student.named_parameters()})
+    return module, weights
+
+
+def moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor], part: str) -> bool:
+    names = [name for name in before if name.startswith("disc.") == (part == "discriminator")]
+    return any(not torch.equal(before[name], after[name]) for name in names)
+
+
+def test_gradients_that_are_not_finite_are_passed_over_and_the_clips_named(caplog: pytest.LogCaptureFixture) -> None:
+    config = load_config(None, [*SETTINGS, "train.max_steps=3", "train.log_every_steps=3"])
+    good, bad = make_batch([0]), make_batch([1])
+    bad.wav[0, 5000] = torch.nan
+    with caplog.at_level(logging.WARNING, "ttsd"):
+        module, weights = train(config, [good, bad, good])
+    assert module.guard.skipped == [1]
+    assert "step 1 is passed over" in caplog.text
+    assert "10, 11" in caplog.text
+    for part in ("generator", "discriminator"):
+        assert [moved(*pair, part) for pair in itertools.pairwise(weights)] == [True, False, True]
+    assert all(bool(torch.isfinite(value).all()) for value in (*weights[-1].values(), *module.averages.values()))
+
+
+def test_a_run_whose_gradients_are_never_finite_stops_and_says_what_to_do() -> None:
+    config = load_config(None, [*SETTINGS, "train.max_steps=9", "train.log_every_steps=3", "train.max_skipped_steps=3"])
+    bad = make_batch([1])
+    bad.wav[0, 5000] = torch.inf
+    with pytest.raises(StageError, match=r"3 steps in a row; the last saw the clips 10, 11.*train\.learning_rate"):
+        train(config, [bad] * 9)
+
+
+def test_a_good_step_ends_a_row_of_bad_ones() -> None:
+    guard = Guard(max_in_a_row=2)
+    for step, norm in enumerate((1.0, torch.nan, 1.0, torch.inf, 2.0)):
+        assert float(guard.watch(torch.tensor(norm), step, ["a"])) == (step in (1, 3))
+    guard.check()
+    assert guard.skipped == [1, 3]
+    guard.watch(torch.tensor(torch.nan), 5, ["a"])
+    guard.check()
+    guard.watch(torch.tensor(torch.nan), 6, ["b"])
+    with pytest.raises(StageError, match="step 6"):
+        guard.check()
+
+
+def test_accumulated_batches_move_the_weights_once() -> None:
+    config = load_config(None, [*SETTINGS, "train.max_steps=4", "train.accumulate_batches=2"])
+    _, weights = train(config, [make_batch([rank]) for rank in (0, 1, 0, 1)])
+    for part in ("generator", "discriminator"):
+        assert [moved(*pair, part) for pair in itertools.pairwise(weights)] == [False, True, False, True]
+
+
+def test_a_new_discriminator_warms_up_before_the_rest_moves() -> None:
+    config = load_config(None, [*SETTINGS, "train.max_steps=3", "train.warmup.discriminator_steps=2"])
+    _, weights = train(config, [make_batch([0])] * 3)
+    pairs = list(itertools.pairwise(weights))
+    assert [moved(*pair, "generator") for pair in pairs] == [False, False, True]
+    assert [moved(*pair, "discriminator") for pair in pairs] == [True, True, True]
+
+
+def test_two_processes_have_the_gradients_of_the_joint_batch(tmp_path: Path) -> None:
+    gradients = []
+    for n_processes in (1, 2):
+        path = tmp_path / f"{n_processes}.pt"
+        subprocess.run(
+            [sys.executable, "-m", "tests.training.one_step", str(n_processes), str(path)],
+            check=True, capture_output=True, timeout=300,
+        )  # fmt: skip
+        gradients.append(torch.load(path, weights_only=True))
+    one, two = gradients
+    assert set(one) == set(two)
+    assert any(name.startswith("student.disc.") for name in one)
+    for name, value in one.items():
+        scale = float(value.abs().max())
+        # A bias on all keys of an attention changes nothing: its gradient is rounding alone.
+        if scale > 1e-6:
+            torch.testing.assert_close(two[name], value, rtol=0, atol=2e-4 * scale, msg=name)
