@@ -1,6 +1,6 @@
 """Recordings of any length and format, decoded chunk by chunk to mono: an hour takes no more memory than a minute."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsd.data.audio import Waveform, to_mono
+from ttsd.data.audio import Waveform, to_mono, write_wav
 from ttsd.data.wav_header import missing_bytes
 from ttsd.errors import CorpusError
 from ttsd.utils.extras import require
@@ -149,3 +149,42 @@ def resample_chunks(chunks: Iterator[Waveform], sample_rate: int, target_rate: i
 
 def _explain(error: Any) -> str:
     return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
+
+
+def cut_clips(
+    path: Path, own_rate: int, sample_rate: int, spans: Iterable[tuple[str, float, float]], folder: Path
+) -> list[tuple[str, float]]:
+    """Decode a recording and write clips of it as they come by.
+
+    Args:
+        path: The recording.
+        own_rate: Its sample rate, in Hz.
+        sample_rate: That of the clips.
+        spans: Id, start and end in seconds of each clip; they may overlap.
+        folder: Where the clips go, as `<id>.wav`.
+
+    Returns:
+        Id and duration in seconds of each, in order of their starts.
+    """
+    edges = sorted((round(start_s * sample_rate), round(end_s * sample_rate), name) for name, start_s, end_s in spans)
+    durations: list[tuple[str, float]] = []
+    kept: Waveform = np.zeros(0, dtype=np.float32)
+    begin = 0
+    for chunk in resample_chunks(decode_recording(path, Damage()), own_rate, sample_rate) if edges else ():
+        kept = np.concatenate([kept, chunk])
+        while edges and edges[0][1] <= begin + kept.size:
+            durations.append(_write_clip(kept, begin, edges.pop(0), sample_rate, folder))
+        first = min(edges[0][0] if edges else begin + kept.size, begin + kept.size)
+        kept, begin = kept[max(first - begin, 0) :], max(first, begin)
+    # Rounding may put the last end a sample behind the recording's.
+    durations += [_write_clip(kept, begin, edge, sample_rate, folder) for edge in edges]
+    return durations
+
+
+def _write_clip(
+    kept: Waveform, begin: int, edge: tuple[int, int, str], sample_rate: int, folder: Path
+) -> tuple[str, float]:
+    start, end, name = edge
+    clip = kept[max(start - begin, 0) : end - begin]
+    write_wav(folder / f"{name}.wav", clip, sample_rate)
+    return name, round(clip.size / sample_rate, 6)

@@ -11,9 +11,9 @@ import numpy as np
 import soundfile
 
 from ttsd.config import Config
-from ttsd.data.audio import Waveform, write_wav
+from ttsd.data.audio import Waveform
 from ttsd.data.corpus import CORPUS_FILES, DEFAULT_SPEAKER, WAVS_NAME, Rejection
-from ttsd.data.decoding import Damage, decode_recording, probe_recording, resample_chunks
+from ttsd.data.decoding import Damage, cut_clips, decode_recording, probe_recording, resample_chunks
 from ttsd.data.finish import finish_corpus
 from ttsd.data.pairing import Pairing, pair_files
 from ttsd.data.pauses import Pauses, find_pauses, measure_power, plan_windows
@@ -354,34 +354,10 @@ def _edges_s(candidate: Candidate, margin_ms: float) -> tuple[float, float]:
 
 
 def _cut(item: tuple[Path, int, int, Account, Path, Config]) -> list[tuple[str, float]]:
-    """Decode a recording once more, at the corpus's sample rate, and write its clips as they come by."""
     path, own_rate, sample_rate, account, out_dir, config = item
-    edges: list[tuple[int, int, str]] = []
-    for utterance, candidate in account.clips:
-        start_s, end_s = _edges_s(candidate, config.ingest.margin_ms)
-        edges.append((round(start_s * sample_rate), round(end_s * sample_rate), utterance.id))
-    edges.sort()
-    durations: list[tuple[str, float]] = []
-    kept: Waveform = np.zeros(0, dtype=np.float32)
-    begin = 0
-    for chunk in resample_chunks(decode_recording(path, Damage()), own_rate, sample_rate) if edges else ():
-        kept = np.concatenate([kept, chunk])
-        while edges and edges[0][1] <= begin + kept.size:
-            durations.append(_write_clip(kept, begin, edges.pop(0), sample_rate, out_dir))
-        first = min(edges[0][0] if edges else begin + kept.size, begin + kept.size)
-        kept, begin = kept[max(first - begin, 0) :], max(first, begin)
-    # Rounding may put the last end a sample behind the recording's.
-    durations += [_write_clip(kept, begin, edge, sample_rate, out_dir) for edge in edges]
-    return durations
-
-
-def _write_clip(
-    kept: Waveform, begin: int, edge: tuple[int, int, str], sample_rate: int, out_dir: Path
-) -> tuple[str, float]:
-    start, end, name = edge
-    clip = kept[max(start - begin, 0) : end - begin]
-    write_wav(out_dir / WAVS_NAME / f"{name}.wav", clip, sample_rate)
-    return name, round(clip.size / sample_rate, 6)
+    margin_ms = config.ingest.margin_ms
+    spans = [(utterance.id, *_edges_s(candidate, margin_ms)) for utterance, candidate in account.clips]
+    return cut_clips(path, own_rate, sample_rate, spans, out_dir / WAVS_NAME)
 
 
 def _describe(
