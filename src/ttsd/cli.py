@@ -204,12 +204,20 @@ def train(
         bool,
         typer.Option("--check", help="Look for what could stop the training, try its longest batch, train nothing."),
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run in OUT, by the settings it began with where none are given."),
+    ] = False,
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="With --resume: go on although settings are others, and say which.")
+    ] = False,
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a student on a corpus.
 
-    An argument that ends in .yaml or .yml is the settings file. A stopped run goes on from its last checkpoint.
+    An argument that ends in .yaml or .yml is the settings file. A stopped run goes on from its last checkpoint where
+    the same command is given again.
     """
     files = [place for place in places or () if place.suffix in (".yaml", ".yml") and not place.is_dir()]
     directories = [place for place in places or () if place not in files]
@@ -217,11 +225,22 @@ def train(
         raise typer.BadParameter("name one settings file, as CONFIG or with --config")
     if len(directories) > 2:
         raise typer.BadParameter("give at most one IN and one OUT")
-    settings = _load(config or (files[0] if files else None), overrides)
+    if allow_changes and not resume:
+        raise typer.BadParameter("--allow-changes goes with --resume")
+    in_dir, out_dir = [*directories, None, None][:2]
+    named = config or (files[0] if files else None)
+    settings = _load(named, overrides)
+    if resume and named is None:
+        kept = (out_dir or settings.paths.run) / "config.yaml"
+        if not kept.is_file():
+            raise StageError(f"{kept.parent}: holds no run to go on with; run it without --resume")
+        settings = _load(kept, overrides)
     from ttsd.stages import train as stage
 
-    in_dir, out_dir = [*directories, None, None][:2]
     source, target = in_dir or settings.paths.curated, out_dir or settings.paths.run
+    if resume and allow_changes and source.exists():
+        told = stage.adopt(source, target, settings)
+        print(f"ttsd: goes on with {told or 'the settings it began with'}", file=sys.stderr)
     if check:
         from ttsd import terminal
         from ttsd.stages import check as rehearsal

@@ -303,6 +303,40 @@ def _is_temporary(path: Path) -> bool:
     return path.name == LOCK_NAME or (path.name.startswith(".") and ".tmp" in path.suffixes)
 
 
+def adopt_settings(stage: str, out_dir: Path, mark: Fingerprint, fixed: Sequence[str]) -> str:
+    """Let the work in a directory go on with other settings; it is unfinished from then on.
+
+    Args:
+        stage: Name of the stage.
+        out_dir: Its output.
+        mark: Fingerprint of the work with the new settings.
+        fixed: How the names of settings begin that cannot change in the middle.
+
+    Returns:
+        What differs, in a line; empty where nothing does.
+
+    Raises:
+        StageError: There is no such work, or a fixed setting or the input is another.
+    """
+    claimed = _read_mark(out_dir)
+    if claimed is None or claimed[0] != stage:
+        raise StageError(f"{out_dir}: holds no work of {stage} to go on with; run it without --resume")
+    there = json.loads((out_dir / STAGE_NAME).read_text(encoding="utf-8"))
+    before, now = there.get("settings") or {}, json.loads(json.dumps(mark.parts["settings"]))
+    barred = [n for n in {**before, **now} if n.startswith(tuple(fixed)) and before.get(n) != now.get(n)]
+    if there.get("inputs") != mark.parts["inputs"]:
+        barred.insert(0, "what it reads")
+    if barred:
+        raise StageError(
+            f"{out_dir}: {', '.join(barred[:_MOST_SHOWN])} cannot change in the middle of a run; name another directory"
+        )
+    told = _explain(out_dir, mark)
+    if claimed[1] != mark:
+        write_json(out_dir / STAGE_NAME, {"stage": stage, "fingerprint": mark, **mark.parts})
+        (out_dir / REPORT_NAME).unlink(missing_ok=True)
+    return told.strip(" ()")
+
+
 def _explain(out_dir: Path, mark: str) -> str:
     """Return what differs between the work in a directory and other work of the same stage; nothing if unknown."""
     there = json.loads((out_dir / STAGE_NAME).read_text(encoding="utf-8"))

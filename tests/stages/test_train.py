@@ -1,6 +1,7 @@
 """Train: from a real corpus to checkpoints that speak, stopped and resumed without a trace."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from typer.testing import CliRunner
 
+from ttsd.cli import app
 from ttsd.config import load_config
-from ttsd.errors import CheckpointError, ConfigError, CorpusError, TtsdError
+from ttsd.errors import CheckpointError, ConfigError, CorpusError, StageError, TtsdError
 from ttsd.stages import preprocess, qc, train
 from ttsd.training.checkpoint import load_student, read_checkpoint
 from ttsd.training.schedule import learning_rate_at
@@ -30,6 +33,7 @@ SETTINGS = (
 KILL = """
 import os, signal, sys
 from pathlib import Path
+from ttsd.cli import app
 from ttsd.config import load_config
 from ttsd.stages import train
 def progress(done, total, note="", detail=""):
@@ -121,6 +125,26 @@ def test_a_run_that_gets_no_better_ends_and_stays_ended(curated_corpus: Path, tm
     (tmp_path / "run" / "report.json").unlink()
     again = train.run(curated_corpus, tmp_path / "run", load_config(None, settings))
     assert again == report
+
+
+def test_a_run_goes_on_with_other_settings_only_where_that_is_allowed(
+    run_dir: Path, curated_corpus: Path, tmp_path: Path
+) -> None:
+    out_dir = tmp_path / "run"
+    shutil.copytree(run_dir, out_dir)
+    longer = load_config(None, [*SETTINGS, "train.max_steps=5"])
+    with pytest.raises(StageError, match=r"train\.max_steps: 4, now 5"):
+        train.run(curated_corpus, out_dir, longer)
+    arguments = ["train", str(curated_corpus), str(out_dir), "--resume", "--set", "train.max_steps=5"]
+    for more in ((), ("--allow-changes",)):
+        done = CliRunner().invoke(app, [*arguments, *more])
+        assert (done.exit_code == 0) == bool(more), done.output
+    assert read_checkpoint(out_dir / "last.ckpt")["run"]["step"] == 5
+    other = load_config(None, [*SETTINGS, "train.max_steps=5", "model.posterior_layers=4"])
+    with pytest.raises(StageError, match=r"model\.posterior_layers cannot change"):
+        train.adopt(curated_corpus, out_dir, other)
+    with pytest.raises(StageError, match="no work of train"):
+        train.adopt(curated_corpus, tmp_path / "nothing", longer)
 
 
 def test_weights_and_biases_keeps_an_offline_run(curated_corpus: Path, tmp_path: Path) -> None:

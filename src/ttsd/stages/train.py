@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 from ttsd.config import Config
 from ttsd.data.corpus import Corpus, read_corpus, validate_corpus
 from ttsd.errors import ConfigError, CorpusError
-from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, finish_stage, hash_tree, no_progress
+from ttsd.report import (
+    Fingerprint,
+    Progress,
+    StageReport,
+    adopt_settings,
+    as_stage,
+    begin_stage,
+    fingerprint,
+    finish_stage,
+    hash_tree,
+    no_progress,
+)
 from ttsd.utils.cache import find_cache
 from ttsd.utils.extras import require
 from ttsd.utils.files import sha256_file, write_text
@@ -27,6 +38,11 @@ if TYPE_CHECKING:
 
 _FEWEST_SENTENCES = 2
 """Of fewer, none can be compared with the voice of the others."""
+_FIXED = (
+    "language", "audio.", "split.", "model.", "train.init_from", "train.completion.", "train.adversarial_start_step",
+    "train.segment_frames",
+)  # fmt: skip
+"""Settings that a run keeps to its end."""
 _WANDB = ["wandb/" + "/".join("*" * depth) for depth in range(1, 8)]
 """What Weights & Biases writes, folder below folder."""
 _SECTIONS = {"seed", "language", "audio", "split", "model", "train", "asr", "synth"}
@@ -62,7 +78,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     corpus = read_corpus(in_dir)
     validate_corpus(corpus, config.audio.sample_rate)
     settings = config.model_dump(mode="json", include=_SECTIONS)
-    mark = fingerprint("train", settings, hash_tree(in_dir) | _hash_start(config))
+    mark = _mark(in_dir, config)
     cache_dir = find_cache(config.paths.cache, out_dir)
     load = functools.cache(functools.partial(_load, corpus, config, cache_dir, progress))
     done = begin_stage("train", in_dir, out_dir, mark, reads=(Path(config.train.init_from or ""),), check=load)
@@ -105,6 +121,28 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         },
     )
     return finish_stage(out_dir, report)
+
+
+def adopt(in_dir: Path, out_dir: Path, config: Config) -> str:
+    """Let a run go on with other settings than it began with; `run` then continues from its last checkpoint.
+
+    Args:
+        in_dir: The corpus, unchanged.
+        out_dir: The run directory.
+        config: The new settings. What the student is made of and starts from cannot change.
+
+    Returns:
+        What differs, in a line; empty where nothing does.
+
+    Raises:
+        StageError: There is no run, or what cannot change is another.
+    """
+    return adopt_settings("train", out_dir, _mark(in_dir, config), _FIXED)
+
+
+def _mark(in_dir: Path, config: Config) -> Fingerprint:
+    settings = config.model_dump(mode="json", include=_SECTIONS)
+    return fingerprint("train", settings, hash_tree(in_dir) | _hash_start(config))
 
 
 def _hash_start(config: Config) -> dict[str, str]:

@@ -1,12 +1,15 @@
-"""Where a student starts: from a Piper voice, from a checkpoint of ours, or from random weights."""
+"""Where a student starts: from a Piper voice, a checkpoint of coqui's or of ours, or from random weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from torch import Tensor
 
 from ttsd.config import AudioConfig, Config, ModelConfig, parse_config
 from ttsd.data.piper_voice import piper_voice_path, read_piper_config
 from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError, ConfigError
+from ttsd.model.coqui_weights import MODEL_NAMES, find_coqui_voice, read_coqui_voice, remap_embedding
 from ttsd.model.piper_weights import LoadedPart, load_weights, read_piper_weights
 from ttsd.model.vits import Vits, build_vits
 from ttsd.training.checkpoint import read_checkpoint
@@ -42,6 +45,8 @@ def load_start(config: Config) -> Start:
         return Start(_build(config, symbols), symbols, None, config, [], lacks_posterior_encoder=False)
     if init_from.endswith(".ckpt"):
         return _from_checkpoint(Path(init_from), config)
+    if init_from.endswith(".pth") or init_from.startswith(MODEL_NAMES):
+        return _from_coqui(find_coqui_voice(init_from), config)
     return _from_piper(piper_voice_path(init_from), config)
 
 
@@ -72,6 +77,59 @@ def _from_piper(path: Path, config: Config) -> Start:
         lacks_posterior_encoder=True,
         lacks_decoder=config.model.decoder != model.decoder,
     )
+
+
+def _from_coqui(path: Path, config: Config) -> Start:
+    known = read_coqui_voice(path)
+    _check_audio(path, known.sample_rate, known.hop_length, config.audio)
+    symbols = SymbolTable.default()
+    embedding, missing = remap_embedding(known, symbols)
+    weights = known.weights | {"text_encoder.emb.weight": embedding}
+    student = _build(config, symbols)
+    other_durations = known.is_stochastic != (config.model.duration_predictor == "stochastic")
+    other_posterior = _n_layers(known.weights) != config.model.posterior_layers or known.n_fft != config.audio.n_fft
+    lacks_decoder = config.model.decoder != "hifigan"
+    left_out = {
+        "duration_predictor.": other_durations,
+        "posterior_encoder.": other_posterior,
+        "waveform_decoder.": lacks_decoder,
+        "disc.": not hasattr(student, "disc"),
+    }
+    prefixes = tuple(prefix for prefix, leave_out in left_out.items() if leave_out)
+    given = {name: value for name, value in weights.items() if not name.startswith(prefixes)}
+    _load(student, given, path)
+    model = ModelConfig(
+        preset=config.model.preset,
+        duration_predictor="stochastic" if known.is_stochastic else "deterministic",
+        posterior_layers=_n_layers(known.weights),
+    )
+    audio = config.audio.model_copy(update={"n_fft": known.n_fft, "win_length": known.n_fft})
+    voice = build_vits(model, audio, symbols.n_symbols)
+    _load(voice, {name: value for name, value in weights.items() if not name.startswith("disc.")}, path)
+    parts = _count_parts(student, set(given))
+    if missing:
+        why = f"{len(missing)} symbols are new to the voice and start as the mean of its own"
+        parts = [replace(part, why=why) if part.part == "text_encoder" else part for part in parts]
+    voice_config = config.model_copy(update={"model": model, "audio": audio})
+    return Start(
+        student, symbols, voice.eval(), voice_config, parts,
+        lacks_posterior_encoder=other_posterior, lacks_decoder=lacks_decoder,
+    )  # fmt: skip
+
+
+def _load(student: Vits, weights: dict[str, Tensor], path: Path) -> None:
+    try:
+        student.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise CheckpointError(
+            f"{path}: its geometry is not that of model.preset ({first}); choose the preset of that voice"
+        ) from None
+
+
+def _n_layers(weights: dict[str, Tensor]) -> int:
+    names = (name.removeprefix("posterior_encoder.enc.in_layers.") for name in weights)
+    return 1 + max((int(name.split(".")[0]) for name in names if name[:1].isdigit()), default=-1)
 
 
 def _from_checkpoint(path: Path, config: Config) -> Start:
