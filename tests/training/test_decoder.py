@@ -20,7 +20,8 @@ CONFIG = load_config(None, ["train.decoder.batch_size=4", "train.decoder.n_utter
 def test_latents_have_the_timing_of_the_clips_and_teach_the_decoder(curated_corpus: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     start = load_start(CONFIG)
-    data = prepare_data(read_corpus(curated_corpus), CONFIG, start.symbols, tmp_path, lambda *_: None)
+    data = prepare_data(read_corpus(curated_corpus), CONFIG, start.symbols, tmp_path)
+    data.store.fill(lambda *_: None)
     told: list[tuple[int, int, str]] = []
     pairs = speak_latents(start.student.eval(), data.train, data.store, CONFIG, lambda *said: told.append(said))
     assert told == [(1, 3, "decoder-latents"), (2, 3, "decoder-latents"), (3, 3, "decoder-latents")]

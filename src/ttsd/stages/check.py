@@ -50,7 +50,7 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
     if unknown:
         return findings
     cache_dir = find_cache(config.paths.cache, out_dir)
-    data = prepare_data(corpus, config, start.symbols, cache_dir, lambda done, total: progress(done, total, "decoding"))
+    data = prepare_data(corpus, config, start.symbols, cache_dir)
     both = [*data.train, *data.val]
     misfits = find_misfits(both, config)
     findings += _list("lengths", "fail", misfits, f"{len(data.train)} clips to train on, {len(data.val)} to watch by")
@@ -61,6 +61,7 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
         if not data.train:
             findings.append(Finding("lengths", "fail", f"{in_dir}: no utterance is in the train split; add data"))
         return findings
+    data.store.fill(lambda done, total: progress(done, total, "decoding"))
     progress(0, 1, "rehearsal")
     findings.append(_rehearse(start, data, config))
     progress(1, 1, "rehearsal")

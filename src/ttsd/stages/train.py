@@ -80,12 +80,13 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     settings = config.model_dump(mode="json", include=_SECTIONS)
     mark = _mark(in_dir, config)
     cache_dir = find_cache(config.paths.cache, out_dir)
-    load = functools.cache(functools.partial(_load, corpus, config, cache_dir, progress))
+    load = functools.cache(functools.partial(_load, corpus, config, cache_dir))
     done = begin_stage("train", in_dir, out_dir, mark, reads=(Path(config.train.init_from or ""),), check=load)
     if done is not None:
         return done
     _write_config(out_dir, config)
     start, data = load()
+    data.store.fill(lambda done, total: progress(done, total, "decoding"))
     losses = complete_student(start, data.train, out_dir, config, progress)
     # Not before: where completion refuses its settings, nothing is made yet that would block the mended command.
     if start.voice is not None:
@@ -156,7 +157,7 @@ def _write_config(out_dir: Path, config: Config) -> None:
     write_text(out_dir / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 
-def _load(corpus: Corpus, config: Config, cache_dir: Path, progress: Progress) -> tuple["Start", "TrainingData"]:
+def _load(corpus: Corpus, config: Config, cache_dir: Path) -> tuple["Start", "TrainingData"]:
     """Load the start, and prepare the utterances for its symbols."""
     import torch
 
@@ -168,8 +169,7 @@ def _load(corpus: Corpus, config: Config, cache_dir: Path, progress: Progress) -
         raise ConfigError("train.accelerator gpu: torch finds no GPU here; set train.accelerator=auto or cpu")
     torch.manual_seed(derive_seed(config.seed, "start"))
     start = load_start(config)
-    tell = functools.partial(progress, note="decoding")
-    data = prepare_data(corpus, config, start.symbols, cache_dir, tell)
+    data = prepare_data(corpus, config, start.symbols, cache_dir)
     if not data.train:
         raise CorpusError(f"{corpus.root}: no utterance is in the train split; add data or lower split.test_fraction")
     misfits = find_misfits([*data.train, *data.val], config)

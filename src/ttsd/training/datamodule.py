@@ -1,6 +1,5 @@
 """A corpus as training and validation batches."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,26 +30,24 @@ class TrainingData:
     store: AudioStore
 
 
-def prepare_data(
-    corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir: Path, progress: Callable[[int, int], None]
-) -> TrainingData:
+def prepare_data(corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir: Path) -> TrainingData:
     """Prepare the utterances of a corpus for a student's symbols.
 
-    Phonemes that the corpus lacks and decoded clips are kept in the cache, by their contents.
+    Phonemes that the corpus lacks and decoded clips are kept in the cache, by their contents; the clips are decoded by
+    the store's `fill`.
 
     Args:
         corpus: Clips at `audio.sample_rate`.
         config: Reads `audio.hop_length`, `language` and `split`.
         symbols: The student's.
         cache_dir: Where decoded clips and phonemes are kept.
-        progress: Told how many clips are decoded.
 
     Raises:
         CorpusError: An utterance holds a phoneme that the student has no symbol for.
     """
     splits = {u.id: split_of(u, config.split) for u in corpus.utterances}
     wanted = [utterance for utterance in corpus.utterances if splits[utterance.id] != "test"]
-    store = open_store(cache_dir, {u.id: corpus.clip_path(u) for u in wanted}, progress)
+    store = open_store(cache_dir, {u.id: corpus.clip_path(u) for u in wanted})
     silent = [u for u in wanted if not u.phonemes]
     spoken = phonemize_many([u.spoken for u in silent], config.language, cache_dir) if silent else []
     phonemes = {u.id: u.phonemes or "" for u in wanted} | {u.id: said for u, said in zip(silent, spoken, strict=True)}

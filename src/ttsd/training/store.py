@@ -20,15 +20,40 @@ _FULL_SCALE = 32768
 class AudioStore:
     """Reads clips from the file that holds them all."""
 
-    def __init__(self, path: Path, places: Mapping[str, tuple[int, int]]) -> None:
+    def __init__(
+        self, path: Path, clips: Mapping[str, Path], places: Mapping[str, tuple[int, int]], dtype: str
+    ) -> None:
         self.path = path
         self.places = dict(places)
         """First sample and number of samples of every clip, by the utterance's id."""
+        self._clips = dict(clips)
+        self._dtype = np.dtype(dtype)
         self._samples: NDArray[Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Another process maps the file for itself.
-        return vars(self) | {"_samples": None}
+        # Another process maps the file for itself, and decodes nothing.
+        return vars(self) | {"_samples": None, "_clips": {}}
+
+    def fill(self, progress: Callable[[int, int], None]) -> None:
+        """Decode the clips where the file is not there yet.
+
+        Args:
+            progress: Told how many clips are decoded, and of how many.
+
+        Raises:
+            StageError: The disk is full or read-only.
+        """
+        if self.path.is_file():
+            return
+        n_samples = sum(length for _, length in self.places.values())
+        with atomic_path(self.path) as temporary:
+            samples = np.lib.format.open_memmap(temporary, mode="w+", dtype=self._dtype, shape=(max(n_samples, 1),))
+            for number, (name, path) in enumerate(self._clips.items(), start=1):
+                first, length = self.places[name]
+                samples[first : first + length] = soundfile.read(path, dtype=self._dtype.name)[0]
+                progress(number, len(self._clips))
+            samples.flush()
+            del samples
 
     def read(self, name: str, n_samples: int | None = None) -> NDArray[np.float32]:
         """Return a clip from its start, float32 [n_samples] in [-1, 1]; all of it without a number."""
@@ -40,36 +65,20 @@ class AudioStore:
         return np.asarray(part, dtype=np.float32) / np.float32(scale)
 
 
-def open_store(cache_dir: Path, clips: Mapping[str, Path], progress: Callable[[int, int], None]) -> AudioStore:
-    """Return the store of some clips, and decode them where it is not there yet.
+def open_store(cache_dir: Path, clips: Mapping[str, Path]) -> AudioStore:
+    """Return the store of some clips, which `fill` decodes.
 
     Args:
         cache_dir: Folder of the store.
         clips: Mono clips of one sample rate, by the utterance's id.
-        progress: Told how many clips are decoded, and of how many.
-
-    Raises:
-        StageError: The disk is full or read-only.
     """
     # Lossless in 16 bits where all clips are that, as `preprocess` writes them.
     kinds = {name: soundfile.info(path) for name, path in clips.items()}
-    is_pcm16 = all(kind.subtype == "PCM_16" for kind in kinds.values())
-    dtype = np.dtype(np.int16 if is_pcm16 else np.float32)
+    dtype = "int16" if all(kind.subtype == "PCM_16" for kind in kinds.values()) else "float32"
     places: dict[str, tuple[int, int]] = {}
     n_samples = 0
     for name, kind in kinds.items():
         places[name] = n_samples, kind.frames
         n_samples += kind.frames
-    key = sha256_json([_VERSION, dtype.name, [sha256_file(path) for path in clips.values()]])
-    store = AudioStore(cache_dir / f"audio-{key[:20]}.npy", places)
-    if store.path.is_file():
-        return store
-    with atomic_path(store.path) as temporary:
-        samples = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=(max(n_samples, 1),))
-        for number, (name, path) in enumerate(clips.items(), start=1):
-            first, length = places[name]
-            samples[first : first + length] = soundfile.read(path, dtype=dtype.name)[0]
-            progress(number, len(clips))
-        samples.flush()
-        del samples
-    return store
+    key = sha256_json([_VERSION, dtype, [sha256_file(path) for path in clips.values()]])
+    return AudioStore(cache_dir / f"audio-{key[:20]}.npy", clips, places, dtype)
