@@ -449,8 +449,7 @@ class TrainConfig(Settings):
     """`train`: from a corpus and a starting voice to a student."""
 
     init_from: str | None = "joe"
-    """Start: `joe`, a Piper `.onnx` file, a `.pth` of coqui's or the name of one of its models, one of our `.ckpt`
-    files, or none for random weights."""
+    """Start: `joe`, a Piper `.onnx`, a coqui `.pth` or model name, one of our `.ckpt`, or none for random weights."""
     max_steps: Count = 600
     """Batches to train on."""
     batch_size: Count = 4

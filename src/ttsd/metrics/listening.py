@@ -13,12 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsd.config import AsrConfig
+from ttsd.data.pauses import find_pauses, measure_power, plan_windows
+from ttsd.metrics.hearing import hear_window
 from ttsd.metrics.intelligibility import ASR_SAMPLE_RATE, HeardWord, Recognizer
 
 WINDOW_S = 30.0
 GAP_S = 0.6
 """Silence between two clips of a window, in seconds: shorter gaps join sentences, longer ones lose them."""
 _LONGEST_S = 29.4
+_WINDOW_OF_LONG_S = 28.0
+_MIN_PAUSE_MS, _SILENCE_DB = 80.0, -40.0
 _BATCH = 4
 _MAX_TOKENS = 448
 
@@ -99,7 +103,18 @@ class Listener:
         return [[HeardWord(w["word"], float(w["start"]), float(w["end"])) for w in words] for words in aligned]
 
     def _hear_long(self, clip: NDArray[np.float32]) -> Heard:
-        words = self.recognizer.transcribe_words(clip, ASR_SAMPLE_RATE)
+        # Window by window, cut in pauses: in one long decoding the recogniser loops.
+        pauses = find_pauses(measure_power([clip], ASR_SAMPLE_RATE), _MIN_PAUSE_MS, _SILENCE_DB)
+
+        def read(start_s: float, end_s: float) -> NDArray[np.float32]:
+            return clip[round(start_s * ASR_SAMPLE_RATE) : round(end_s * ASR_SAMPLE_RATE)]
+
+        timed = [
+            word
+            for start_s, end_s in plan_windows(pauses, _WINDOW_OF_LONG_S)
+            for word in hear_window(self.recognizer, read, ASR_SAMPLE_RATE, pauses, start_s, end_s)
+        ]
+        words = [HeardWord(word.text, word.start_s, word.end_s) for word in timed]
         return Heard(" ".join(word.text for word in words), _strip(words))
 
 

@@ -18,7 +18,7 @@ from ttsd.utils.files import sha256_json
 from ttsd.utils.parallel import count_workers, map_each
 
 # Counts up where a figure's meaning changes, so that no figure of an earlier ttsd is taken for one of this.
-_VERSION = 4
+_VERSION = 5
 _GROUP = 32
 """Clips heard together; which ones share a window depends on their place in the corpus, never on the workers."""
 

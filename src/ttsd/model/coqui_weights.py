@@ -46,8 +46,7 @@ def find_coqui_voice(name: str) -> Path:
 
     try:
         path, *_ = ModelManager(progress_bar=False).download_model(name)
-    except Exception as error:
-        # Whatever coqui and the network come up with.
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{name}: coqui cannot find it ({error}); give the path of its .pth file") from None
     return Path(path)
 
