@@ -85,7 +85,7 @@ def coquis_step(config: Config, batch: Batch) -> Callable[[], dict[str, float]]:
             torch.nn.utils.clip_grad_norm_(group, train.grad_clip_norm)
             optimizer.step()
             # Its trainer asks for every loss after every turn.
-            losses |= {name: value.detach().cpu().item() for name, value in told.items() if value.ndim == 0}
+            losses |= {name: float(torch.as_tensor(value).detach()) for name, value in told.items()}
         return losses
 
     return step
