@@ -63,6 +63,7 @@ def coquis_step(config: Config, batch: Batch) -> Callable[[], dict[str, float]]:
     torch.manual_seed(0)
     student = build_vits(config.model, config.audio, N_SYMBOLS, discriminator=True).train()
     train = config.train
+    student.spec_segment_size = train.segment_frames
     groups = [list(student.disc.parameters()), list(generator_parameters(student).values())]
     # As coqui's trainer makes them: its defaults, not fused.
     optimizers = [torch.optim.AdamW(group, lr=train.learning_rate, betas=(0.8, 0.99), eps=1e-9) for group in groups]

@@ -38,6 +38,7 @@ def test_losses_equal_coquis_train_step(durations: str, trains: bool) -> None:
     torch.manual_seed(0)
     model = CONFIG.model.model_copy(update={"duration_predictor": durations})
     student = build_vits(model, CONFIG.audio, 40, discriminator=True).train(trains)
+    student.spec_segment_size = CONFIG.train.segment_frames
     module = VitsModule(student, CONFIG)
     batch = make_batch()
     torch.manual_seed(7)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ttsd.data.wording import is_decisive, is_number, sound_distance
+from ttsd.data.wording import is_decisive, is_number
 from ttsd.utils.extras import require
 
 Kind = Literal["wrong", "missing", "extra"]
@@ -22,11 +22,6 @@ class Difference:
     heard: tuple[str, ...]
     place: int
     """First word of the run among those heard."""
-
-    @property
-    def distance(self) -> float:
-        """How far the two are apart in sound, from 0 to 1."""
-        return sound_distance("".join(self.written), "".join(self.heard))
 
     @property
     def is_decisive(self) -> bool:

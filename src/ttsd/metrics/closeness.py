@@ -121,11 +121,10 @@ class Judge:
     def _compare_voices(self, teacher: Sequence[NDArray[np.float32] | None], wavs: Sequence[Waveform]) -> float:
         voices = [self._embedder.embed(wav, self._audio.sample_rate) for wav in wavs]
         known = [one for one in teacher if one is not None]
-        if len(known) < 2 or all(voice is None for voice in voices):
+        if len(known) < 2:
             return 0.0
-        pairs = [(one, voice) for one, voice in zip(teacher, voices, strict=True) if one is not None]
-        heard = np.stack([np.zeros_like(known[0]) if voice is None else voice for _, voice in pairs])
-        spoken = [i for i, (_, voice) in enumerate(pairs) if voice is not None]
-        cosines = np.zeros(len(pairs))
-        cosines[spoken] = similarities(np.stack(known), np.where(heard.any(1, keepdims=True), heard, 1))[spoken]
-        return float(cosines.mean())
+        own = [voice for one, voice in zip(teacher, voices, strict=True) if one is not None]
+        # Where nothing is heard the teacher's vector holds the place, and its cosine does not count.
+        heard = [one if voice is None else voice for one, voice in zip(known, own, strict=True)]
+        cosines = similarities(np.stack(known), np.stack(heard))
+        return float(np.mean([0.0 if voice is None else cosine for voice, cosine in zip(own, cosines, strict=True)]))

@@ -2,9 +2,7 @@
 
 import functools
 import json
-import logging
 import signal
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +76,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     corpus = read_corpus(in_dir)
     validate_corpus(corpus, config.audio.sample_rate)
     settings = config.model_dump(mode="json", include=_SECTIONS)
-    mark = _mark(in_dir, config)
+    mark = _mark(in_dir, config, settings)
     cache_dir = find_cache(config.paths.cache, out_dir)
     load = functools.cache(functools.partial(_load, corpus, config, cache_dir))
     done = begin_stage("train", in_dir, out_dir, mark, reads=(Path(config.train.init_from or ""),), check=load)
@@ -138,11 +136,11 @@ def adopt(in_dir: Path, out_dir: Path, config: Config) -> str:
     Raises:
         StageError: There is no run, or what cannot change is another.
     """
-    return adopt_settings("train", out_dir, _mark(in_dir, config), _FIXED)
-
-
-def _mark(in_dir: Path, config: Config) -> Fingerprint:
     settings = config.model_dump(mode="json", include=_SECTIONS)
+    return adopt_settings("train", out_dir, _mark(in_dir, config, settings), _FIXED)
+
+
+def _mark(in_dir: Path, config: Config, settings: dict[str, Any]) -> Fingerprint:
     return fingerprint("train", settings, hash_tree(in_dir) | _hash_start(config))
 
 
@@ -192,10 +190,9 @@ def _fit(
     from ttsd.training.callbacks import Checkpoints, ProgressLine, StopSignals, is_over
     from ttsd.training.checkpoint import read_checkpoint
     from ttsd.training.datamodule import CorpusDataModule
+    from ttsd.training.quiet import quiet_lightning
     from ttsd.training.vits_module import VitsModule
 
-    # Its notes on devices and loggers are not what a user of ttsd can act on.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     train = config.train
     module = VitsModule(start.student, config)
     last = out_dir / "last.ckpt"
@@ -213,27 +210,24 @@ def _fit(
     )
     # TF32: the tensor cores' 32 bits, of which 19 count; it changes nothing elsewhere.
     torch.set_float32_matmul_precision("high")
-    trainer = lightning.Trainer(
-        accelerator=train.accelerator,
-        devices=train.devices,
-        num_nodes=train.n_nodes,
-        strategy=find_strategy(config),
-        precision=train.precision,
-        max_epochs=1,
-        limit_train_batches=train.max_steps - module.step,
-        limit_val_batches=0,
-        logger=_make_loggers(out_dir, config),
-        callbacks=[ProgressLine(progress), checkpoints, signals],
-        log_every_n_steps=1,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-    with warnings.catch_warnings():
-        # Lightning against its own torch version; and advice on workers, which are the user's setting.
-        warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
-        warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
+    with quiet_lightning():
+        trainer = lightning.Trainer(
+            accelerator=train.accelerator,
+            devices=train.devices,
+            num_nodes=train.n_nodes,
+            strategy=find_strategy(config),
+            precision=train.precision,
+            max_epochs=1,
+            limit_train_batches=train.max_steps - module.step,
+            limit_val_batches=0,
+            logger=_make_loggers(out_dir, config),
+            callbacks=[ProgressLine(progress), checkpoints, signals],
+            log_every_n_steps=1,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
         try:
             trainer.fit(module, datamodule=data)
         except SystemExit:

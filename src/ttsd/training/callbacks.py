@@ -113,11 +113,8 @@ class Checkpoints(lightning.Callback):
         elif self.signals.received is not None and trainer.is_global_zero:
             scale = self.history[-1]["duration_scale"] if self.history else 1.0
             self._save_last(pl_module, self._voice(pl_module), scale)
-        if self.signals.received is not None or self._is_patience_over(train.validation.patience):
+        if self.signals.received is not None or is_over(self.history, train.validation.patience):
             trainer.should_stop = True
-
-    def _is_patience_over(self, patience: int | None) -> bool:
-        return is_over(self.history, patience)
 
     @torch.no_grad()
     def _validate(self, trainer: lightning.Trainer, module: VitsModule) -> None:

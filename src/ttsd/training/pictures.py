@@ -8,7 +8,6 @@ import numpy as np
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def show(loggers: Sequence[Logger], samples: Sequence[Sample], sample_rate: int,
                     logger.log_image(f"{sample.id}/{name}", [figure], step=step)
 
 
-def draw_mels(mels: Sequence[NDArray[np.float32] | Tensor]) -> Figure:
+def draw_mels(mels: Sequence[NDArray[np.float32]]) -> Figure:
     """Draw the teacher's mel spectrogram above the student's, on one colour scale.
 
     Args:
@@ -59,7 +58,7 @@ def draw_mels(mels: Sequence[NDArray[np.float32] | Tensor]) -> Figure:
     low, high = float(mels[0].min()), float(mels[0].max())
     image: Any = None
     for axes, mel, title in zip(figure.subplots(2, 1, sharex=True), mels, ("teacher", "student"), strict=True):
-        image = axes.imshow(np.asarray(mel), origin="lower", aspect="auto", vmin=low, vmax=high, interpolation="none")
+        image = axes.imshow(mel, origin="lower", aspect="auto", vmin=low, vmax=high, interpolation="none")
         axes.set_title(title, loc="left")
         axes.set_ylabel("mel band")
     figure.axes[1].set_xlabel("frame")

@@ -1,11 +1,9 @@
 """The longest batch first: how much memory and time a step takes, before hours are spent on finding out."""
 
-import logging
 import os
 import resource
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +14,7 @@ from torch.utils.data import DataLoader
 from ttsd.config import Config
 from ttsd.model.vits import Vits
 from ttsd.training.batch import Batch, TrainingUtterance, UtteranceDataset, collate
+from ttsd.training.quiet import quiet_lightning
 from ttsd.training.sampler import epoch_batches
 from ttsd.training.store import AudioStore
 from ttsd.training.vits_module import VitsModule
@@ -85,10 +84,7 @@ def _run(module: VitsModule, batch: Batch, config: Config) -> tuple[float, float
                 torch.cuda.synchronize(module.device)
             times.append(time.perf_counter())
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
-        warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
+    with quiet_lightning():
         lightning.Trainer(
             accelerator=config.train.accelerator, devices=1, precision=config.train.precision, max_epochs=1,
             limit_train_batches=2, logger=False, callbacks=[Clock()], enable_checkpointing=False,

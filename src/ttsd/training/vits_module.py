@@ -8,6 +8,7 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor
+from TTS.tts.utils.helpers import sequence_mask
 
 from ttsd.config import Config
 from ttsd.model.mel import compute_mel, compute_spectrogram
@@ -33,12 +34,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Shares:
-    """How much of the joint batch this process holds, against the mean of all processes; 1 for a single one."""
+    """What a process's losses are divided by, so that the mean of all processes' gradients is the joint batch's."""
 
     clips: Tensor
+    """Its clips against those of the mean process: 1 for a single one."""
     n_frames: Tensor
     """Speech frames in the mean process's batch."""
     n_symbols: Tensor
+    """Symbols in it."""
 
 
 class VitsModule(lightning.LightningModule):
@@ -55,7 +58,6 @@ class VitsModule(lightning.LightningModule):
         self.config = config
         self.step = 0
         self._optimizer_states: list[dict[str, list[Tensor]]] = []
-        student.spec_segment_size = config.train.segment_frames
         self.averages = {name: p.detach().clone() for name, p in generator_parameters(student).items()}
         self.guard = Guard(config.train.max_skipped_steps)
         self._sums: dict[str, Tensor] = {}
@@ -157,8 +159,8 @@ class VitsModule(lightning.LightningModule):
             wav = torch.nn.functional.pad(batch.wav.float(), (0, self.config.audio.n_fft))
             spec = compute_spectrogram(wav, self.config.audio)
         spec = spec[:, :, : batch.wav.shape[1] // self.config.audio.hop_length]
-        frames = torch.arange(spec.shape[2], device=spec.device)
-        return spec * (frames < batch.frame_lengths.unsqueeze(1)).unsqueeze(1)
+        mask: Tensor = sequence_mask(batch.frame_lengths, spec.shape[2]).unsqueeze(1)
+        return spec * mask
 
     def forward_generator(self, batch: Batch, spec: Tensor) -> Forward:
         """Run the generator once, on a batch and its `measure_spectrogram`."""
@@ -232,10 +234,9 @@ class VitsModule(lightning.LightningModule):
                 group["lr"] = learning_rate
 
     def _measure_shares(self, batch: Batch) -> Shares:
-        own = torch.stack(
-            [torch.full_like(batch.frame_lengths.sum(), len(batch.ids)), batch.frame_lengths.sum(),
-             batch.symbol_lengths.sum()]
-        ).float()  # fmt: skip
+        n_frames = batch.frame_lengths.sum()
+        n_clips = torch.full_like(n_frames, len(batch.ids))
+        own = torch.stack([n_clips, n_frames, batch.symbol_lengths.sum()]).float()
         # DDP takes the mean of the processes' gradients; with these it is the gradient of the joint batch.
         mean = self.trainer.strategy.reduce(own, reduce_op="mean") if self._is_spread() else own
         return Shares(own[0] / mean[0], mean[1], mean[2])
