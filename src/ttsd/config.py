@@ -389,20 +389,24 @@ class CompletionConfig(Settings):
 
 
 class DecoderConfig(Settings):
-    """How the `istft` decoder goes on after the last full step: from latents of the text, timed as the clips are."""
+    """How the decoder goes on by itself after the last full step: from latents of the text, timed as the clips are."""
 
     n_utterances: Count = 600
     """Utterances of the training set whose latents are kept in memory."""
     noise_scale: NonNegative = 0.333
     """Standard deviation of the noise in the latents; that of the later speech."""
-    max_steps: Count = 2000
-    """Steps."""
+    max_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps; 0 leaves the phase out."""
     batch_size: Count = 16
     """Windows in a step, each from another draw."""
     segment_frames: Annotated[int, Field(ge=16)] = 32
     """Length of a window, in frames."""
     learning_rate: Positive = 1e-3
     """Peak learning rate."""
+    polish_max_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps after these against a discriminator small enough for a CPU; 0 leaves them out."""
+    polish_learning_rate: Positive = 3e-4
+    """Peak learning rate of both."""
 
 
 class LossWeights(Settings):
@@ -423,8 +427,8 @@ class LossWeights(Settings):
 class WarmupConfig(Settings):
     """What learns by itself before the rest moves."""
 
-    discriminator_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps from `adversarial_start_step` on in which a new discriminator learns alone, and the generator waits."""
+    discriminator_steps: Annotated[int, Field(ge=0)] | None = None
+    """Steps in which a new discriminator learns alone while the rest waits; none takes 500, or a fiftieth of fewer."""
 
 
 class ValidationConfig(Settings):
@@ -485,7 +489,7 @@ class TrainConfig(Settings):
     completion: CompletionConfig = CompletionConfig()
     """Completion of a Piper voice before training."""
     decoder: DecoderConfig = DecoderConfig()
-    """The `istft` decoder, after training."""
+    """The decoder by itself, after the full steps."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic of the step, as Lightning names it; alignment and losses stay in 32 bits."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"

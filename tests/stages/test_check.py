@@ -44,7 +44,8 @@ def replace_clip(corpus_dir: Path, number: int, length: float) -> str:
 def test_a_sound_corpus_is_ready_and_its_longest_batch_was_tried(corpus_dir: Path, tmp_path: Path) -> None:
     told = tell(corpus_dir, tmp_path)
     assert {verdict for findings in told.values() for verdict, _ in findings} == {"ok"}
-    assert list(told) == ["corpus", "start", "symbols", "lengths", "outliers", "disk", "memory"]
+    assert list(told) == ["corpus", "start", "symbols", "lengths", "outliers", "disk", "expected", "memory"]
+    assert "frames of slices ×" in told["expected"][0][1]
     assert "2 clips in" in told["memory"][0][1]
     assert "train.batch_frames=" in told["memory"][0][1]
     assert not (tmp_path / "run").exists()

@@ -50,6 +50,8 @@ ISTFT_SETTINGS = (
     "train.decoder.max_steps=3",
     "train.decoder.batch_size=2",
     "train.decoder.n_utterances=3",
+    # The discriminator has fifty to itself.
+    "train.decoder.polish_max_steps=52",
 )
 
 
@@ -163,16 +165,18 @@ def test_an_istft_decoder_learns_in_every_phase_and_speaks(curated_corpus: Path,
     report = train.run(curated_corpus, tmp_path / "run", config)
     losses = report.details["losses"]
     assert {name: len(means) for name, means in losses.items()} == {
-        "completion-posterior": 1, "completion-decoder": 1, "decoder": 1,
+        "completion-posterior": 1, "completion-decoder": 1, "decoder": 1, "polish": 1,
     }  # fmt: skip
     for name in ("best.ckpt", "last.ckpt"):
         student = load_student(tmp_path / "run" / name)
         assert type(student.vits.waveform_decoder).__name__ == "IstftDecoder"
         assert student.speak("Rain falls.", seed=0).size > 2000
+    assert [row["step"] for row in report.details["validation"]] == [2, 5, 57]
     whole = kept_files(tmp_path / "run")
     killed = tmp_path / "killed"
-    run_until_killed(curated_corpus, killed, "decoder:2", ISTFT_SETTINGS)
-    assert "decoder" not in read_checkpoint(killed / "last.ckpt")["run"]
+    for moment in ("decoder:2", "polish:51"):
+        run_until_killed(curated_corpus, killed, moment, ISTFT_SETTINGS)
+        assert "decoder" not in read_checkpoint(killed / "last.ckpt")["run"]
     train.run(curated_corpus, killed, config)
     assert kept_files(killed) == whole
     # The last moment to die in: all is written but the report.

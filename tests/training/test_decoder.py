@@ -9,10 +9,12 @@ from ttsd.config import load_config
 from ttsd.data.corpus import read_corpus
 from ttsd.errors import StageError
 from ttsd.model.istft_decoder import IstftDecoder
+from ttsd.model.spectral_discriminator import SpectralDiscriminator
 from ttsd.training.datamodule import prepare_data
-from ttsd.training.decoder import decoder_loss, long_enough, speak_latents
-from ttsd.training.phase import minimize
+from ttsd.training.decoder import learn, polish, speak_latents
+from ttsd.training.phase import Schedule, minimize
 from ttsd.training.start import load_start
+from ttsd.training.windows import long_enough
 
 CONFIG = load_config(None, ["train.decoder.batch_size=4", "train.decoder.n_utterances=3", "model.posterior_layers=2"])
 
@@ -30,15 +32,29 @@ def test_latents_have_the_timing_of_the_clips_and_teach_the_decoder(curated_corp
     assert all(torch.equal(one, other) for (one, _), (other, _) in zip(pairs, again, strict=True))
 
     decoder = IstftDecoder(192, CONFIG.audio)
-    settings = CONFIG.train.decoder
+    cpu = torch.device("cpu")
 
-    def loss_at(step: int) -> torch.Tensor:
-        return decoder_loss(decoder, pairs, settings, CONFIG.audio, 0, step)
+    def loss_at(step: int) -> float:
+        ((_, loss),) = learn(decoder, pairs, CONFIG, cpu, step)
+        return float(loss.detach())
 
-    before = float(loss_at(1000).detach())
-    kept = tmp_path / "decoder.ckpt"
-    minimize(decoder, loss_at, max_steps=60, learning_rate=1e-3, setting="a.b", kept=kept, progress=lambda *_: None)
-    assert float(loss_at(1000).detach()) < 0.6 * before
+    before, schedule = loss_at(1000), Schedule(60, 1e-3, "a.b")
+    parts = {"decoder": decoder}
+    minimize(
+        parts, lambda step: learn(decoder, pairs, CONFIG, cpu, step), schedule, tmp_path / "1.ckpt", lambda *_: None
+    )
+    learnt = loss_at(1000)
+    assert learnt < 0.6 * before
+
+    opponent = SpectralDiscriminator()
+    weights = opponent.parts[0].conv_post.bias.detach().clone()
+    minimize(
+        {"discriminator": opponent, **parts}, lambda step: polish(decoder, opponent, pairs, CONFIG, cpu, step),
+        Schedule(60, 1e-4, "a.b"), tmp_path / "2.ckpt", lambda *_: None,
+    )  # fmt: skip
+    assert not torch.equal(weights, opponent.parts[0].conv_post.bias)
+    assert loss_at(1000) != learnt
+    assert loss_at(1000) < 0.7 * before
 
 
 def test_windows_longer_than_every_clip_are_refused() -> None:

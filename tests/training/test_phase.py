@@ -1,5 +1,6 @@
 """A phase of training: it learns, and a stopped one goes on as if it had not been."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from ttsd.errors import StageError
 from ttsd.training.checkpoint import load_tensors
-from ttsd.training.phase import minimize
+from ttsd.training.phase import Schedule, minimize
 
 
 def fit(kept: Path, stop_at: int | None = None) -> tuple[nn.Linear, list[float], list[int]]:
@@ -16,9 +17,9 @@ def fit(kept: Path, stop_at: int | None = None) -> tuple[nn.Linear, list[float],
     part = nn.Linear(4, 1)
     told: list[int] = []
 
-    def loss_at(step: int) -> Tensor:
+    def turns(step: int) -> Iterator[tuple[str, Tensor]]:
         x = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
-        return nn.functional.mse_loss(part(x), x.sum(1, keepdim=True))
+        yield "part", nn.functional.mse_loss(part(x), x.sum(1, keepdim=True))
 
     def progress(done: int, total: int) -> None:
         told.append(done)
@@ -26,7 +27,7 @@ def fit(kept: Path, stop_at: int | None = None) -> tuple[nn.Linear, list[float],
         if done == stop_at:
             raise KeyboardInterrupt
 
-    losses = minimize(part, loss_at, max_steps=250, learning_rate=0.05, setting="a.b", kept=kept, progress=progress)
+    losses = minimize({"part": part}, turns, Schedule(250, 0.05, "a.b"), kept, progress)
     return part, losses, told
 
 
@@ -57,9 +58,32 @@ def test_a_finished_phase_is_not_done_again(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_ends_the_phase(tmp_path: Path) -> None:
     part, kept = nn.Linear(4, 1), tmp_path / "decoder.ckpt"
 
-    def loss_at(step: int) -> Tensor:
-        return part.weight.sum() * (float("nan") if step == 150 else 1.0)
+    def turns(step: int) -> Iterator[tuple[str, Tensor]]:
+        yield "part", part.weight.sum() * (float("nan") if step == 150 else 1.0)
 
     with pytest.raises(StageError, match=r"decoder: the loss is not finite by step 200; lower a\.b"):
-        minimize(part, loss_at, max_steps=250, learning_rate=1e-3, setting="a.b", kept=kept, progress=lambda *_: None)
+        minimize({"part": part}, turns, Schedule(250, 1e-3, "a.b"), kept, lambda *_: None)
     assert load_tensors(kept)["step"] == 100
+
+
+def test_a_phase_of_two_turns_moves_both_parts_and_is_watched(tmp_path: Path) -> None:
+    judge, speaker = nn.Linear(2, 1), nn.Linear(1, 2)
+    before = [parameter.detach().clone() for parameter in (*judge.parameters(), *speaker.parameters())]
+
+    def turns(_: int) -> Iterator[tuple[str, Tensor]]:
+        spoken = speaker(torch.ones(1, 1))
+        yield "judge", (judge(spoken.detach()) ** 2).sum()
+        yield "speaker", ((judge(spoken) - 1) ** 2).sum()
+
+    looked: list[int] = []
+
+    def watch(step: int) -> dict[str, float]:
+        looked.append(step)
+        return {"step": float(step)}
+
+    kept, schedule = tmp_path / "both.ckpt", Schedule(450, 1e-3, "a.b", watch_every_steps=150)
+    minimize({"judge": judge, "speaker": speaker}, turns, schedule, kept, lambda *_: None, watch)
+    assert looked == [200, 300, 450]
+    assert [row["step"] for row in load_tensors(kept)["watched"]] == looked
+    now = [*judge.parameters(), *speaker.parameters()]
+    assert not any(torch.equal(one, other) for one, other in zip(before, now, strict=True))

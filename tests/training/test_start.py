@@ -16,7 +16,7 @@ from ttsd.model.mel import compute_spectrogram
 from ttsd.training.batch import TrainingUtterance
 from ttsd.training.checkpoint import load_student, read_checkpoint, save_checkpoint
 from ttsd.training.completion import complete_student, speak_sentences
-from ttsd.training.decoder import decoder_loss
+from ttsd.training.decoder import learn
 from ttsd.training.start import Start, load_start
 
 
@@ -159,7 +159,8 @@ def test_completion_gives_a_student_its_own_kind_of_decoder(tmp_path: Path) -> N
     def loss() -> float:
         with torch.no_grad():
             decoder = start.student.waveform_decoder
-            return float(decoder_loss(decoder, pairs, config.train.decoder, config.audio, 1, 0))
+            ((_, loss),) = learn(decoder, pairs, config, torch.device("cpu"), 0)
+            return float(loss)
 
     before = loss()
     losses = complete_student(start, utterances, tmp_path, config, lambda *_: None)

@@ -63,6 +63,7 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
         return findings
     data.store.fill(lambda done, total: progress(done, total, "decoding"))
     progress(0, 1, "rehearsal")
+    findings.append(_expect_memory(start, data, config))
     findings.append(_rehearse(start, data, config))
     progress(1, 1, "rehearsal")
     return findings
@@ -79,12 +80,25 @@ def _list(check: str, verdict: Literal["look", "fail"], told: list[str], otherwi
     return findings
 
 
+def _expect_memory(start: "Start", data: "TrainingData", config: Config) -> "Finding":
+    from ttsd.training.check import Finding
+    from ttsd.training.memory import estimate_memory
+    from ttsd.training.rehearsal import longest_batch
+
+    longest = longest_batch(data.train, config)
+    n_frames = len(longest) * data.train[longest[0]].n_frames
+    told = estimate_memory(start.student, config).describe(n_frames, len(longest) * config.train.segment_frames)
+    return Finding("expected", "ok", f"{told}; a card's own libraries come on top")
+
+
 def _rehearse(start: "Start", data: "TrainingData", config: Config) -> "Finding":
     import torch
 
     from ttsd.training.check import Finding
-    from ttsd.training.rehearsal import rehearse
+    from ttsd.training.rehearsal import NO_GPU, has_gpu, rehearse
 
+    if config.train.accelerator == "gpu" and not has_gpu():
+        return Finding("memory", "fail", NO_GPU)
     try:
         told = rehearse(start.student, data.train, data.store, config)
     except (torch.OutOfMemoryError, MemoryError):

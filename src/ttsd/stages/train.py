@@ -30,9 +30,9 @@ from ttsd.utils.seeds import derive_seed
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
-    from ttsd.training.callbacks import Judge
     from ttsd.training.datamodule import TrainingData
     from ttsd.training.start import Start
+    from ttsd.training.validator import Judge, Validator
 
 _FEWEST_SENTENCES = 2
 """Of fewer, none can be compared with the voice of the others."""
@@ -68,10 +68,11 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     """
     require("train", "lightning")
     require("train", "TTS")
-    from ttsd.training.callbacks import rank
     from ttsd.training.checkpoint import save_checkpoint
     from ttsd.training.completion import complete_student
     from ttsd.training.decoder import adapt_decoder
+    from ttsd.training.shelf import rank
+    from ttsd.training.validator import Validator
 
     corpus = read_corpus(in_dir)
     validate_corpus(corpus, config.audio.sample_rate)
@@ -95,10 +96,19 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
             start.voice.state_dict(),
             lacks_posterior_encoder=start.lacks_posterior_encoder,
         )
-    history = _fit(start, data, out_dir, config, progress)
-    if config.model.decoder == "istft":
-        losses["decoder"] = adapt_decoder(out_dir, data.train, data.store, config, progress)
-    for path in (*out_dir.glob("completion-*.ckpt"), out_dir / "decoder.ckpt"):
+    validator = Validator(data.validation_batches(config.audio.hop_length), config, _find_judge(data, config))
+    loggers = _make_loggers(out_dir, config)
+    try:
+        history = _fit(start, data, out_dir, config, progress, validator, loggers)
+        if config.train.decoder.max_steps or config.train.decoder.polish_max_steps:
+            later, history = adapt_decoder(
+                out_dir, data.train, data.store, config, progress,
+                lambda student, step: validator.validate(student, step, loggers),
+            )  # fmt: skip
+            losses |= later
+    finally:
+        _finish_wandb(config)
+    for path in (*out_dir.glob("completion-*.ckpt"), out_dir / "decoder.ckpt", out_dir / "polish.ckpt"):
         path.unlink(missing_ok=True)
     n_frames = sum(utterance.n_frames for utterance in data.train)
     report = StageReport(
@@ -161,10 +171,11 @@ def _load(corpus: Corpus, config: Config, cache_dir: Path) -> tuple["Start", "Tr
 
     from ttsd.training.check import find_misfits
     from ttsd.training.datamodule import prepare_data
+    from ttsd.training.rehearsal import NO_GPU, has_gpu
     from ttsd.training.start import load_start
 
-    if config.train.accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
-        raise ConfigError("train.accelerator gpu: torch finds no GPU here; set train.accelerator=auto or cpu")
+    if config.train.accelerator == "gpu" and not has_gpu():
+        raise ConfigError(NO_GPU)
     torch.manual_seed(derive_seed(config.seed, "start"))
     start = load_start(config)
     data = prepare_data(corpus, config, start.symbols, cache_dir)
@@ -181,20 +192,27 @@ def _load(corpus: Corpus, config: Config, cache_dir: Path) -> tuple["Start", "Tr
 
 
 def _fit(
-    start: "Start", prepared: "TrainingData", out_dir: Path, config: Config, progress: Progress
+    start: "Start",
+    prepared: "TrainingData",
+    out_dir: Path,
+    config: Config,
+    progress: Progress,
+    validator: "Validator",
+    loggers: "list[Logger]",
 ) -> list[dict[str, float]]:
     """Train to the last step, from `last.ckpt` where there is one; returns the validations."""
     import lightning
     import torch
 
-    from ttsd.training.callbacks import Checkpoints, ProgressLine, StopSignals, is_over
+    from ttsd.training.callbacks import Checkpoints, ProgressLine, StopSignals
     from ttsd.training.checkpoint import read_checkpoint
     from ttsd.training.datamodule import CorpusDataModule
     from ttsd.training.quiet import quiet_lightning
+    from ttsd.training.shelf import Shelf, is_over
     from ttsd.training.vits_module import VitsModule
 
     train = config.train
-    module = VitsModule(start.student, config)
+    module = VitsModule(start.student, config, discriminator_is_new=start.lacks_discriminator)
     last = out_dir / "last.ckpt"
     kept: dict[str, Any] | None = read_checkpoint(last) if last.is_file() else None
     history: list[dict[str, float]] = json.loads(kept["run"]["history"]) if kept else []
@@ -205,9 +223,7 @@ def _fit(
         module.resume(kept["run"], kept["voice"])
     data = CorpusDataModule(prepared, config, module.step)
     signals = StopSignals()
-    checkpoints = Checkpoints(
-        out_dir, start.symbols, data.validation_batches(), history, _find_judge(prepared, config), signals
-    )
+    shelf = Shelf(out_dir, start.symbols, config, history)
     # TF32: the tensor cores' 32 bits, of which 19 count; it changes nothing elsewhere.
     torch.set_float32_matmul_precision("high")
     with quiet_lightning():
@@ -220,8 +236,8 @@ def _fit(
             max_epochs=1,
             limit_train_batches=train.max_steps - module.step,
             limit_val_batches=0,
-            logger=_make_loggers(out_dir, config),
-            callbacks=[ProgressLine(progress), checkpoints, signals],
+            logger=loggers,
+            callbacks=[ProgressLine(progress), Checkpoints(shelf, validator, signals), signals],
             log_every_n_steps=1,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -233,18 +249,16 @@ def _fit(
         except SystemExit:
             # Lightning answers Ctrl-C by leaving with code 1; the command line has its own way.
             raise KeyboardInterrupt from None
-        finally:
-            _finish_wandb(config)
     if signals.received == signal.SIGINT:
         raise KeyboardInterrupt
     if signals.received is not None:
         raise SystemExit(128 + signals.received)
-    return checkpoints.history
+    return shelf.history
 
 
 def _find_judge(prepared: "TrainingData", config: Config) -> "Judge | None":
     """Return who compares the student with the teacher, or none where too little is held out."""
-    from ttsd.training.callbacks import choose_sentences
+    from ttsd.training.validator import choose_sentences
 
     chosen = choose_sentences(len(prepared.val), config.train.validation.n_sentences)
     if len(chosen) < _FEWEST_SENTENCES:

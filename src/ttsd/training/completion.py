@@ -8,22 +8,24 @@ than learning the two through each other.
 
 import functools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ttsd.config import CompletionConfig, Config
+from ttsd.config import Config
 from ttsd.model.mel import compute_spectrogram
 from ttsd.training.batch import TrainingUtterance
-from ttsd.training.decoder import Pairs, decoder_loss, long_enough
-from ttsd.training.phase import minimize
+from ttsd.training.decoder import learn
+from ttsd.training.phase import Schedule, Turns, find_device, minimize, mixed_precision
 from ttsd.training.start import Start
+from ttsd.training.windows import Pairs, long_enough
 from ttsd.utils.seeds import derive_seed
 
 # The noise Piper speaks with: latents as varied as its decoder was trained on.
 _NOISE_SCALE, _NOISE_SCALE_DURATION = 0.667, 0.8
+_POSTERIOR = "completion"
 
 
 def complete_student(
@@ -57,32 +59,30 @@ def complete_student(
         lambda: [(compute_spectrogram(wav.unsqueeze(0), config.audio)[0], z) for z, wav in crops()]
     )
     pairs = functools.cache(lambda: long_enough(speech(), windows.segment_frames, "train.decoder.segment_frames"))
-    phases: dict[str, tuple[nn.Module, Callable[[int], Tensor], int, str]] = {}
+    device = find_device(config.train)
+    phases: dict[str, tuple[nn.Module, Turns, int, str]] = {}
     if start.lacks_posterior_encoder:
         phases["completion-posterior"] = (
             encoder,
-            lambda step: completion_loss(encoder, spectrograms(), completion, config.seed, step),
+            lambda step: regress(encoder, spectrograms(), config, device, step),
             completion.max_steps,
             "completion",
         )
     if start.lacks_decoder:
         phases["completion-decoder"] = (
             decoder,
-            lambda step: decoder_loss(decoder, pairs(), windows, config.audio, config.seed, step),
+            lambda step: learn(decoder, pairs(), config, device, step),
             completion.decoder_max_steps,
             "decoder",
         )
     losses = {}
-    for name, (part, loss_at, max_steps, section) in phases.items():
+    for name, (part, turns, max_steps, section) in phases.items():
+        schedule = Schedule(max_steps, getattr(config.train, section).learning_rate, f"train.{section}.learning_rate")
+        part.to(device)
         losses[name] = minimize(
-            part,
-            loss_at,
-            max_steps=max_steps,
-            learning_rate=getattr(config.train, section).learning_rate,
-            setting=f"train.{section}.learning_rate",
-            kept=run_dir / f"{name}.ckpt",
-            progress=functools.partial(_tell, progress, name),
+            {section: part}, turns, schedule, run_dir / f"{name}.ckpt", functools.partial(_tell, progress, name)
         )
+        part.cpu()
     return losses
 
 
@@ -118,27 +118,32 @@ def speak_sentences(
     return spoken
 
 
-def completion_loss(encoder: nn.Module, targets: Pairs, config: CompletionConfig, seed: int, step: int) -> Tensor:
-    """Return the loss of a posterior encoder on random crops of a voice's own speech and latents.
+def regress(
+    encoder: nn.Module, targets: Pairs, config: Config, device: torch.device, step: int
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the loss of a posterior encoder on random crops of a voice's own speech and latents.
 
     It is the Gaussian negative log-likelihood of the latents plus the absolute error of the mean.
 
     Args:
-        encoder: The posterior encoder.
+        encoder: The posterior encoder, on `device`.
         targets: Spectrograms float32 [n_freqs, n_frames] and latents float32 [hidden, n_frames], at least a crop long.
-        config: Number and length of the crops.
-        seed: The run's seed.
+        config: Reads `train` and `seed`.
+        device: Where the work is done.
         step: Number of the step, which the crops follow from.
     """
-    generator = torch.Generator().manual_seed(derive_seed(seed, "completion", step))
-    torch.manual_seed(derive_seed(seed, "completion", "noise", step))
-    crops = [_crop(targets, config.crop_frames, generator) for _ in range(config.batch_size)]
-    spec, z = (torch.stack(part) for part in zip(*crops, strict=True))
-    _, mean, log_scale, _ = encoder(spec, torch.full((config.batch_size,), config.crop_frames))
-    error = z - mean
+    completion = config.train.completion
+    generator = torch.Generator().manual_seed(derive_seed(config.seed, "completion", step))
+    torch.manual_seed(derive_seed(config.seed, "completion", "noise", step))
+    crops = [_crop(targets, completion.crop_frames, generator) for _ in range(completion.batch_size)]
+    spec, z = (torch.stack(part).to(device) for part in zip(*crops, strict=True))
+    with mixed_precision(config.train, device):
+        _, mean, log_scale, _ = encoder(
+            spec, torch.full((completion.batch_size,), completion.crop_frames, device=device)
+        )
+    error, log_scale = z - mean.float(), log_scale.float()
     likelihood = log_scale + 0.5 * error**2 * torch.exp(-2 * log_scale)
-    loss: Tensor = likelihood.mean() + error.abs().mean()
-    return loss
+    yield _POSTERIOR, likelihood.mean() + error.abs().mean()
 
 
 def _crop(targets: Pairs, n_frames: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,11 @@ class TrainingData:
     val: list[TrainingUtterance]
     store: AudioStore
 
+    def validation_batches(self, hop_length: int) -> list[Batch]:
+        """Return the validation utterances, one in a batch."""
+        dataset = UtteranceDataset(self.val, self.store, hop_length)
+        return [collate([dataset[i]], hop_length) for i in range(len(dataset))]
+
 
 def prepare_data(corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir: Path) -> TrainingData:
     """Prepare the utterances of a corpus for a student's symbols.
@@ -63,7 +68,7 @@ def prepare_data(corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir
 
 
 class CorpusDataModule(lightning.LightningDataModule):
-    """Endless training batches from a given step on, and one pass of validation batches."""
+    """Endless training batches from a given step on."""
 
     def __init__(self, data: TrainingData, config: Config, start_step: int) -> None:
         super().__init__()
@@ -87,9 +92,3 @@ class CorpusDataModule(lightning.LightningDataModule):
             pin_memory=train.accelerator == "gpu",
             multiprocessing_context="spawn" if train.n_workers else None,
         )
-
-    def validation_batches(self) -> list[Batch]:
-        """Return the validation utterances one at a time; the checkpoints' callback goes through them by itself."""
-        hop_length = self.config.audio.hop_length
-        dataset = UtteranceDataset(self.data.val, self.data.store, hop_length)
-        return [collate([dataset[i]], hop_length) for i in range(len(dataset))]

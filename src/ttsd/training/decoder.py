@@ -1,36 +1,41 @@
-"""The last phase of a student with the `istft` decoder: it learns to speak from the latents that the text gives.
+"""The last phase of a student: its decoder learns to speak from the latents that the text gives.
 
-The full steps of VITS show a decoder latents of real speech alone. What it meets in synthesis are latents of the text,
-and after a short training the two are not yet alike. A decoder that goes on with the latter, stretched to the clips'
-own timing by the alignment, makes up for much of the difference, as vocoders do that are trained on the spectrograms
-an acoustic model predicts (Shen et al., 2018, "Natural TTS synthesis by conditioning WaveNet on mel spectrogram
-predictions").
+The full steps of VITS show a decoder latents of real speech alone, a slice of each clip at a time. What it meets in
+synthesis are latents of the text. A decoder that goes on with the latter, stretched to the clips' own timing by the
+alignment, makes up for the difference, as vocoders do that are trained on the spectrograms an acoustic model predicts
+(Shen et al., 2018, "Natural TTS synthesis by conditioning WaveNet on mel spectrogram predictions"); and as nothing
+else moves, a step costs a fraction of a full one. At the end a small discriminator may polish it.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ttsd.config import AudioConfig, Config, DecoderConfig
+from ttsd.config import Config
 from ttsd.data.symbols import SymbolTable
-from ttsd.errors import StageError
-from ttsd.model.mel import compute_mel, compute_spectrogram
-from ttsd.model.vits import Vits
+from ttsd.model.discriminator import frozen
+from ttsd.model.mel import compute_spectrogram
+from ttsd.model.spectral_discriminator import SpectralDiscriminator
+from ttsd.model.vits import Vits, build_vits
 from ttsd.training.batch import TrainingUtterance, UtteranceDataset
-from ttsd.training.checkpoint import build_student, read_checkpoint, save_checkpoint
-from ttsd.training.losses import mel_loss
-from ttsd.training.phase import minimize
+from ttsd.training.checkpoint import load_tensors, read_checkpoint, save_checkpoint
+from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss
+from ttsd.training.phase import Schedule, Turns, find_device, minimize, mixed_precision
+from ttsd.training.shelf import BEST_NAME, Shelf
 from ttsd.training.store import AudioStore
+from ttsd.training.windows import Pairs, draw_windows, long_enough, spectral_loss
+from ttsd.utils.files import atomic_path
 from ttsd.utils.seeds import derive_seed
 
-Pairs = list[tuple[Tensor, Tensor]]
-"""Latents, and something that belongs to them frame by frame."""
-
-_RESOLUTIONS = ((512, 80), (1024, 80), (2048, 120))
-"""Length of the Fourier transform in samples, and mel bands; successive frames are a quarter of the former apart."""
+_DECODER, _DISCRIMINATOR = "decoder", "discriminator"
+_OPPONENTS_LEAD = 50
+"""Steps in which the new discriminator learns alone."""
+Tell = Callable[[int, int, str], None]
 
 
 def adapt_decoder(
@@ -38,63 +43,150 @@ def adapt_decoder(
     utterances: Sequence[TrainingUtterance],
     store: AudioStore,
     config: Config,
-    progress: Callable[[int, int, str], None],
-) -> list[float]:
-    """Let the decoder of a trained student learn from the latents of the text; done before, it is left as it is.
+    progress: Tell,
+    validate: Callable[[Vits, int], dict[str, float]],
+) -> tuple[dict[str, list[float]], list[dict[str, float]]]:
+    """Let the decoder of a run's best voice learn from the latents of the text; done before, it is left as it is.
 
     Args:
-        run_dir: Where `last.ckpt` lies; it and `best.ckpt` are written anew. The phase goes on from where it was
-            stopped by `decoder.ckpt`.
+        run_dir: Where `last.ckpt` and `best.ckpt` lie; they are written anew. The phase goes on from where it was
+            stopped by `decoder.ckpt` and `polish.ckpt`.
         utterances: The training utterances.
         store: Their clips.
-        config: Reads `audio`, `train.decoder` and `seed`.
+        config: Reads `audio`, `train` and `seed`.
         progress: Told how many clips and steps are done.
+        validate: Tells how good a student is after so many steps.
 
     Returns:
-        The mean loss of each hundred steps.
+        The mean loss of each hundred steps, by the name of the phase; and the validations of the whole run.
 
     Raises:
-        StageError: Every clip is shorter than a window.
+        StageError: Every clip is shorter than a window, or a loss is not finite.
     """
-    settings, last = config.train.decoder, run_dir / "last.ckpt"
+    last, base = run_dir / "last.ckpt", run_dir / "decoder-base.ckpt"
     content = read_checkpoint(last)
-    run = content["run"]
+    run, history = content["run"], json.loads(content["run"]["history"])
     if "decoder" in run:
-        losses: list[float] = run["decoder"]
-        return losses
-    student = build_student(content, last).vits
-    decoder = student.waveform_decoder
+        return run["decoder"], history
+    if not base.is_file():
+        # The best voice becomes another one while this phase goes on.
+        with atomic_path(base) as temporary:
+            shutil.copyfile(run_dir / BEST_NAME, temporary)
+    start = read_checkpoint(base)
+    symbols, device = SymbolTable(**start["symbols"]), find_device(config.train)
+    student = build_vits(config.model, config.audio, symbols.n_symbols)
+    student.load_state_dict(start["voice"])
+    student.to(device).eval()
+    shelf = Shelf(run_dir, symbols, config, history)
+    # Spoken when a phase asks for them, and once.
     pairs = functools.cache(lambda: speak_latents(student, utterances, store, config, progress))
-    losses = minimize(
-        decoder,
-        lambda step: decoder_loss(decoder, pairs(), settings, config.audio, config.seed, step),
-        max_steps=settings.max_steps,
-        learning_rate=settings.learning_rate,
-        setting="train.decoder.learning_rate",
-        kept=run_dir / "decoder.ckpt",
-        progress=lambda done, total: progress(done, total, "decoder"),
-    )
-    voice = content["voice"] | {f"waveform_decoder.{name}": value for name, value in decoder.state_dict().items()}
-    symbols = SymbolTable(**content["symbols"])
-    for name, kept in (("best.ckpt", None), ("last.ckpt", run | {"decoder": losses})):
-        save_checkpoint(run_dir / name, config, symbols, voice, content["duration_scale"], kept)
-    # Their decoders have not learnt this.
-    for path in run_dir.glob("step-*.ckpt"):
-        path.unlink()
-    return losses
+    losses: dict[str, list[float]] = {}
+    done = int(run["step"])
+    for name, schedule in _schedules(config).items():
+        kept = run_dir / f"{name}.ckpt"
+        shelf.history += load_tensors(kept)["watched"] if kept.is_file() else []
+        parts, turns = _make_turns(name, student.waveform_decoder, pairs, config, device)
+        losses[name] = minimize(
+            parts, turns, schedule, kept,
+            functools.partial(_tell, progress, name), functools.partial(_watch, student, shelf, validate, done),
+        )  # fmt: skip
+        done += schedule.max_steps
+    scale = shelf.history[-1]["duration_scale"]
+    run |= {"decoder": losses, "history": json.dumps(shelf.history)}
+    save_checkpoint(last, config, symbols, student.state_dict(), scale, run)
+    base.unlink()
+    return losses, shelf.history
+
+
+def _schedules(config: Config) -> dict[str, Schedule]:
+    settings, every = config.train.decoder, config.train.checkpoint_every_steps
+    schedules = {
+        "decoder": Schedule(settings.max_steps, settings.learning_rate, "train.decoder.learning_rate", every),
+        "polish": Schedule(
+            settings.polish_max_steps, settings.polish_learning_rate, "train.decoder.polish_learning_rate", every
+        ),
+    }
+    return {name: schedule for name, schedule in schedules.items() if schedule.max_steps}
+
+
+def _watch(
+    student: Vits, shelf: Shelf, validate: Callable[[Vits, int], dict[str, float]], before: int, step: int
+) -> dict[str, float]:
+    student.eval()
+    shelf.add(before + step, validate(student, before + step), student.state_dict())
+    return shelf.history[-1]
+
+
+def _make_turns(
+    name: str, decoder: nn.Module, pairs: Callable[[], Pairs], config: Config, device: torch.device
+) -> tuple[dict[str, nn.Module], Turns]:
+    if name == "decoder":
+        return {_DECODER: decoder}, lambda step: learn(decoder, pairs(), config, device, step)
+    torch.manual_seed(derive_seed(config.seed, "polish"))
+    opponent = SpectralDiscriminator().to(device)
+    parts = {_DISCRIMINATOR: opponent, _DECODER: decoder}
+    return parts, lambda step: polish(decoder, opponent, pairs(), config, device, step)
+
+
+def learn(
+    decoder: nn.Module, pairs: Pairs, config: Config, device: torch.device, step: int
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the loss of a decoder on windows of clips.
+
+    Args:
+        decoder: The decoder, on `device`.
+        pairs: Latents and waveforms, from `speak_latents`.
+        config: Reads `audio`, `train` and `seed`.
+        device: Where the work is done.
+        step: Number of the step, which the windows follow from.
+    """
+    decoder.train()
+    latents, wav = draw_windows(pairs, config.train.decoder, config.audio.hop_length, config.seed, step)
+    with mixed_precision(config.train, device):
+        spoken = decoder(latents.to(device))
+    yield _DECODER, spectral_loss(wav.to(device), spoken.squeeze(1).float(), config.audio)
+
+
+def polish(
+    decoder: nn.Module, opponent: SpectralDiscriminator, pairs: Pairs, config: Config, device: torch.device, step: int
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the loss of a small discriminator, then that of the decoder, which has it to deceive as well.
+
+    Args:
+        decoder: The decoder, on `device`.
+        opponent: The discriminator, on `device`.
+        pairs: Latents and waveforms, from `speak_latents`.
+        config: Reads `audio`, `train` and `seed`; the weights of the losses are those of the full steps.
+        device: Where the work is done.
+        step: Number of the step; the first ones are the discriminator's alone.
+    """
+    decoder.train()
+    train, weights = config.train, config.train.loss_weights
+    latents, wav = draw_windows(pairs, train.decoder, config.audio.hop_length, config.seed, -1 - step)
+    wav = wav.to(device).unsqueeze(1)
+    with mixed_precision(train, device):
+        spoken = decoder(latents.to(device)).float()
+        fake, _ = opponent(spoken.detach())
+        real, _ = opponent(wav)
+    yield _DISCRIMINATOR, discriminator_loss(real, fake)
+    if step < _OPPONENTS_LEAD:
+        return
+    with frozen(opponent), mixed_precision(train, device):
+        fake, fake_features = opponent(spoken)
+        with torch.no_grad():
+            _, real_features = opponent(wav)
+    loss = weights.mel * spectral_loss(wav.squeeze(1), spoken.squeeze(1), config.audio)
+    loss = loss + weights.adversarial * adversarial_loss(fake)
+    yield _DECODER, loss + weights.feature_matching * feature_matching_loss(real_features, fake_features)
 
 
 def speak_latents(
-    student: Vits,
-    utterances: Sequence[TrainingUtterance],
-    store: AudioStore,
-    config: Config,
-    progress: Callable[[int, int, str], None],
+    student: Vits, utterances: Sequence[TrainingUtterance], store: AudioStore, config: Config, progress: Tell
 ) -> Pairs:
     """Let the text speak each clip in latents, with the clip's own timing.
 
     Args:
-        student: The student after its full steps, in evaluation mode on the CPU.
+        student: The student after its full steps, in evaluation mode.
         utterances: Clips to speak; the first `train.decoder.n_utterances` of a shuffled order are taken.
         store: Their samples.
         config: Reads `audio`, `train.decoder` and `seed`.
@@ -102,7 +194,7 @@ def speak_latents(
 
     Returns:
         For each clip of a window's length or longer, the latents float32 [hidden, n_frames] and the waveform float32
-        [n_frames * hop_length].
+        [n_frames * hop_length], on the CPU.
 
     Raises:
         StageError: Every clip is shorter than a window.
@@ -119,69 +211,19 @@ def speak_latents(
     return long_enough(pairs, config.train.decoder.segment_frames, "train.decoder.segment_frames")
 
 
-def long_enough(pairs: Pairs, n_frames: int, setting: str) -> Pairs:
-    """Return the pairs of at least this many frames.
-
-    Args:
-        pairs: Latents float32 [hidden, n_frames], and something that belongs to them.
-        n_frames: The least number.
-        setting: Name of the setting that asks for it.
-
-    Raises:
-        StageError: There is none.
-    """
-    kept = [pair for pair in pairs if pair[0].shape[1] >= n_frames]
-    if not kept:
-        longest = max(z.shape[1] for z, _ in pairs)
-        raise StageError(f"{setting} is {n_frames}, and the longest of {len(pairs)} clips has {longest}; lower it")
-    return kept
-
-
-@torch.inference_mode()
+@torch.no_grad()
 def _latents_of_text(student: Vits, symbol_ids: Tensor, wav: Tensor, config: Config) -> Tensor:
-    spec = compute_spectrogram(wav.unsqueeze(0), config.audio)
-    lengths = torch.tensor([len(symbol_ids)]), torch.tensor([spec.shape[2]])
-    text = student.text_encoder(symbol_ids.unsqueeze(0), lengths[0])
+    device = next(student.parameters()).device
+    spec = compute_spectrogram(wav.to(device).unsqueeze(0), config.audio)
+    lengths = torch.tensor([len(symbol_ids)], device=device), torch.tensor([spec.shape[2]], device=device)
+    text = student.text_encoder(symbol_ids.to(device).unsqueeze(0), lengths[0])
     _, m_q, _, mask = student.posterior_encoder(spec, lengths[1])
     prior = student.align(text, lengths[0], student.flow(m_q, mask), mask, lengths[1])
-    z_p = prior.m_p + torch.randn_like(prior.m_p) * torch.exp(prior.logs_p) * config.train.decoder.noise_scale
-    latents: Tensor = student.flow(z_p, mask, reverse=True)[0]
-    return latents.clone()
+    noise = torch.randn(prior.m_p.shape).to(device) * config.train.decoder.noise_scale
+    z_p = prior.m_p + noise * torch.exp(prior.logs_p)
+    latents: Tensor = student.flow(z_p, mask, reverse=True)[0].cpu()
+    return latents
 
 
-def decoder_loss(
-    decoder: nn.Module,
-    pairs: Pairs,
-    config: DecoderConfig,
-    audio: AudioConfig,
-    seed: int,
-    step: int,
-) -> Tensor:
-    """Return the log-mel loss of random windows, averaged over three resolutions.
-
-    Args:
-        decoder: The decoder.
-        pairs: Latents and waveforms, from `speak_latents`.
-        config: Number and length of the windows.
-        audio: Samples and frames.
-        seed: The run's seed.
-        step: Number of the step, which the windows follow from.
-    """
-    generator = torch.Generator().manual_seed(derive_seed(seed, "decoder", step))
-    lengths = torch.tensor([z.shape[1] for z, _ in pairs], dtype=torch.float64)
-    chosen = torch.multinomial(lengths, config.batch_size, replacement=True, generator=generator).tolist()
-    latents, waves = [], []
-    for i in chosen:
-        z, wav = pairs[i]
-        first = int(torch.randint(z.shape[1] - config.segment_frames + 1, (1,), generator=generator))
-        last = first + config.segment_frames
-        latents.append(z[:, first:last])
-        waves.append(wav[first * audio.hop_length : last * audio.hop_length])
-    original, spoken = torch.stack(waves), decoder(torch.stack(latents)).squeeze(1)
-    losses = []
-    for n_fft, n_mels in _RESOLUTIONS:
-        sizes = {"n_fft": n_fft, "win_length": n_fft, "hop_length": n_fft // 4, "n_mels": n_mels}
-        analysis = audio.model_copy(update=sizes)
-        mels = [compute_mel(compute_spectrogram(wav, analysis), analysis) for wav in (original, spoken)]
-        losses.append(mel_loss(*mels))
-    return torch.stack(losses).mean()
+def _tell(progress: Tell, name: str, done: int, total: int) -> None:
+    progress(done, total, name)

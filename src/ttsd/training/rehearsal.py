@@ -19,6 +19,7 @@ from ttsd.training.sampler import epoch_batches
 from ttsd.training.store import AudioStore
 from ttsd.training.vits_module import VitsModule
 
+NO_GPU = "train.accelerator gpu: torch finds no GPU here; set train.accelerator=auto or cpu"
 _MB = 2**20
 _SHARE = 0.9
 """Of the memory that a suggested budget may take."""
@@ -49,14 +50,11 @@ def rehearse(student: Vits, utterances: Sequence[TrainingUtterance], store: Audi
         store: Their clips.
         config: As for the training.
     """
-    lengths = [utterance.n_frames for utterance in utterances]
     train, hop = config.train, config.audio.hop_length
-    batches = epoch_batches(lengths, train.batch_size, train.batch_frames, config.seed, 0)
-    costs = [len(batch) * max(lengths[i] for i in batch) for batch in batches]
-    longest = sorted(batches[costs.index(max(costs))], key=lambda i: -lengths[i])
+    longest = longest_batch(utterances, config)
     dataset = UtteranceDataset(utterances, store, hop)
     sizes = [longest[: max(1, len(longest) // 2)], longest]
-    told = Rehearsal(len(longest), len(longest) * max(lengths[i] for i in longest))
+    told = Rehearsal(len(longest), len(longest) * utterances[longest[0]].n_frames)
     # With everything that the run will have, the discriminator first of all.
     everything = {"adversarial_start_step": 0} if train.adversarial_start_step is not None else {}
     tried = config.model_copy(update={"train": train.model_copy(update=everything | {"max_steps": 1000})})
@@ -69,6 +67,14 @@ def rehearse(student: Vits, utterances: Sequence[TrainingUtterance], store: Audi
     per_frame = max((high - low) / max(many - few, 1), 1e-6)
     told.suggested_frames = max(int(many + (_SHARE * told.available_mb - high) / per_frame), few)
     return told
+
+
+def longest_batch(utterances: Sequence[TrainingUtterance], config: Config) -> list[int]:
+    """Return the utterances of an epoch's batch with the most frames, padding included; the longest one first."""
+    lengths = [utterance.n_frames for utterance in utterances]
+    batches = epoch_batches(lengths, config.train.batch_size, config.train.batch_frames, config.seed, 0)
+    longest = max(batches, key=lambda batch: len(batch) * max(lengths[i] for i in batch))
+    return sorted(longest, key=lambda i: -lengths[i])
 
 
 def _run(module: VitsModule, batch: Batch, config: Config) -> tuple[float, float, float]:
@@ -92,6 +98,11 @@ def _run(module: VitsModule, batch: Batch, config: Config) -> tuple[float, float
         ).fit(module, DataLoader([batch, batch], batch_size=None))  # type: ignore[arg-type]  # fmt: skip
     peak_mb, available_mb = measure_memory_mb(module.device)
     return times[-1] - times[-2], peak_mb, available_mb
+
+
+def has_gpu() -> bool:
+    """Tell whether torch finds a GPU that Lightning would train on."""
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
 def measure_memory_mb(device: torch.device) -> tuple[float, float]:

@@ -30,6 +30,8 @@ class Start:
     lacks_posterior_encoder: bool
     lacks_decoder: bool = False
     """The student has another kind of decoder than the voice."""
+    lacks_discriminator: bool = False
+    """The student has a discriminator, and the voice has none."""
 
 
 def load_start(config: Config) -> Start:
@@ -76,6 +78,7 @@ def _from_piper(path: Path, config: Config) -> Start:
         parts,
         lacks_posterior_encoder=True,
         lacks_decoder=config.model.decoder != model.decoder,
+        lacks_discriminator=hasattr(student, "disc"),
     )
 
 
@@ -114,6 +117,7 @@ def _from_coqui(path: Path, config: Config) -> Start:
     return Start(
         student, symbols, voice.eval(), voice_config, parts,
         lacks_posterior_encoder=other_posterior, lacks_decoder=lacks_decoder,
+        lacks_discriminator=hasattr(student, "disc") and not any(name.startswith("disc.") for name in given),
     )  # fmt: skip
 
 
@@ -172,7 +176,10 @@ def _from_checkpoint(path: Path, config: Config) -> Start:
     voice = build_vits(theirs.model, theirs.audio, symbols.n_symbols)
     voice.load_state_dict(content["voice"])
     parts = _count_parts(student, set(weights))
-    return Start(student, symbols, voice.eval(), theirs, parts, lacks_posterior_encoder, lacks_decoder)
+    return Start(
+        student, symbols, voice.eval(), theirs, parts, lacks_posterior_encoder, lacks_decoder,
+        lacks_discriminator=hasattr(student, "disc"),
+    )  # fmt: skip
 
 
 def _count_parts(student: Vits, given: set[str]) -> list[LoadedPart]:

@@ -13,12 +13,13 @@ from ttsd.training.losses import kl_loss, mel_loss
 
 @torch.no_grad()
 def validation_losses(student: Vits, batch: Batch, config: Config) -> dict[str, float]:
-    """Return the losses over whole utterances, without slices and without noise."""
+    """Return the losses over whole utterances, without slices; the decoder is given the mean of the posterior."""
     audio, weights = config.audio, config.train.loss_weights
     spec = compute_spectrogram(batch.wav, audio)
     text = student.text_encoder(batch.symbol_ids, batch.symbol_lengths)
-    _, m_q, logs_q, mask = student.posterior_encoder(spec, batch.frame_lengths)
-    z_p = student.flow(m_q, mask)
+    z, m_q, logs_q, mask = student.posterior_encoder(spec, batch.frame_lengths)
+    # The divergence is an estimate from a draw, and means nothing without its noise.
+    z_p = student.flow(z, mask)
     prior = student.align(text, batch.symbol_lengths, z_p, mask, batch.frame_lengths)
     wav = student.waveform_decoder(m_q * mask)
     mel = compute_mel(compute_spectrogram(wav.squeeze(1), audio), audio)

@@ -8,9 +8,11 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 from TTS.tts.utils.helpers import sequence_mask
 
 from ttsd.config import Config
+from ttsd.model.discriminator import discriminate, frozen
 from ttsd.model.mel import compute_mel, compute_spectrogram
 from ttsd.model.vits import Forward, Vits, generator_parameters, take_slices
 from ttsd.training.batch import Batch
@@ -19,6 +21,7 @@ from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_m
 from ttsd.training.schedule import learning_rate_at
 from ttsd.utils.seeds import derive_seed
 
+_WARMUP_STEPS = 500
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -51,11 +54,13 @@ class VitsModule(lightning.LightningModule):
     for them, and slices are gathered: on a GPU nothing in a step waits for the host but alignment and the splines.
     """
 
-    def __init__(self, student: Vits, config: Config) -> None:
+    def __init__(self, student: Vits, config: Config, *, discriminator_is_new: bool = False) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.student = student
         self.config = config
+        self.discriminator_is_new = discriminator_is_new
+        """It stands against pretrained parts."""
         self.step = 0
         self._optimizer_states: list[dict[str, list[Tensor]]] = []
         self.averages = {name: p.detach().clone() for name, p in generator_parameters(student).items()}
@@ -75,7 +80,15 @@ class VitsModule(lightning.LightningModule):
     def is_warming_up(self) -> bool:
         """Whether the discriminator learns alone in the present step."""
         start = self.config.train.adversarial_start_step
-        return self.is_adversarial and self.step < (start or 0) + self.config.train.warmup.discriminator_steps
+        return start is not None and start <= self.step < start + self._n_warmup_steps
+
+    @property
+    def _n_warmup_steps(self) -> int:
+        train = self.config.train
+        if train.warmup.discriminator_steps is not None:
+            return train.warmup.discriminator_steps
+        # A discriminator that knows nothing would first teach the pretrained parts nonsense.
+        return min(_WARMUP_STEPS, train.max_steps // 50) if self.discriminator_is_new else 0
 
     def resume(self, run: dict[str, Any], voice: dict[str, Tensor]) -> None:
         """Go on from the `run` and `voice` entries of a `last.ckpt`."""
@@ -180,7 +193,9 @@ class VitsModule(lightning.LightningModule):
 
     def discriminator_loss(self, outputs: Forward, target: Target) -> Tensor:
         """Return the discriminator's loss on the generator's output, through which no gradient flows."""
-        fake, _, real, _ = self.student.disc(outputs.wav.detach(), target.wav)
+        with parametrize.cached():
+            fake, _ = discriminate(self.student.disc, outputs.wav.detach())
+            real, _ = discriminate(self.student.disc, target.wav)
         with torch.autocast(self.device.type, enabled=False):
             return discriminator_loss(real, fake)
 
@@ -196,10 +211,10 @@ class VitsModule(lightning.LightningModule):
                 "duration": weights.duration * prior.duration_loss / shares.n_symbols,
             }
         if self.is_adversarial:
-            with _frozen(self.student.disc):
-                fake_scores, fake_features, _, _ = self.student.disc(outputs.wav)
+            with frozen(self.student.disc):
+                fake_scores, fake_features = discriminate(self.student.disc, outputs.wav)
                 with torch.no_grad():
-                    _, real_features, _, _ = self.student.disc(target.wav)
+                    _, real_features = discriminate(self.student.disc, target.wav)
             with torch.autocast(self.device.type, enabled=False):
                 matching = feature_matching_loss(real_features, fake_features)
                 losses["adversarial"] = weights.adversarial * adversarial_loss(fake_scores) * shares.clips
@@ -286,16 +301,6 @@ class VitsModule(lightning.LightningModule):
         self._sums, self._n_summed = {}, 0
         for logger in self.loggers:
             logger.log_metrics(values, step=self.step)
-
-
-@contextlib.contextmanager
-def _frozen(module: torch.nn.Module) -> Iterator[None]:
-    # Gradients still flow through the discriminator to the generator, but none is computed for its own weights.
-    module.requires_grad_(False)
-    try:
-        yield
-    finally:
-        module.requires_grad_(True)
 
 
 @torch.no_grad()

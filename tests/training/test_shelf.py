@@ -2,7 +2,8 @@
 
 import pytest
 
-from ttsd.training.callbacks import choose_sentences, is_over, rank
+from ttsd.training.shelf import is_over, rank
+from ttsd.training.validator import choose_sentences
 
 
 def entry(step: int, score: float) -> dict[str, float]:

@@ -1,0 +1,77 @@
+"""Windows of latents and of the speech that belongs to them: what a decoder learns from by itself."""
+
+import torch
+from torch import Tensor
+
+from ttsd.config import AudioConfig, DecoderConfig
+from ttsd.errors import StageError
+from ttsd.model.mel import compute_mel, compute_spectrogram
+from ttsd.training.losses import mel_loss
+from ttsd.utils.seeds import derive_seed
+
+Pairs = list[tuple[Tensor, Tensor]]
+"""Latents, and something that belongs to them frame by frame."""
+
+_RESOLUTIONS = ((512, 80), (1024, 80), (2048, 120))
+"""Length of the Fourier transform in samples, and mel bands; successive frames are a quarter of the former apart."""
+
+
+def long_enough(pairs: Pairs, n_frames: int, setting: str) -> Pairs:
+    """Return the pairs of at least this many frames.
+
+    Args:
+        pairs: Latents float32 [hidden, n_frames], and something that belongs to them.
+        n_frames: The least number.
+        setting: Name of the setting that asks for it.
+
+    Raises:
+        StageError: There is none.
+    """
+    kept = [pair for pair in pairs if pair[0].shape[1] >= n_frames]
+    if not kept:
+        longest = max(z.shape[1] for z, _ in pairs)
+        raise StageError(f"{setting} is {n_frames}, and the longest of {len(pairs)} clips has {longest}; lower it")
+    return kept
+
+
+def draw_windows(pairs: Pairs, config: DecoderConfig, hop_length: int, seed: int, step: int) -> tuple[Tensor, Tensor]:
+    """Draw the windows of a step.
+
+    Args:
+        pairs: Latents float32 [hidden, n_frames] and waveforms float32 [n_frames * hop_length].
+        config: Number and length of the windows.
+        hop_length: Samples in a frame.
+        seed: The run's seed.
+        step: Number of the step, which the windows follow from.
+
+    Returns:
+        Latents float32 [B, hidden, segment_frames] and waveforms float32 [B, segment_frames * hop_length].
+    """
+    generator = torch.Generator().manual_seed(derive_seed(seed, "decoder", step))
+    lengths = torch.tensor([z.shape[1] for z, _ in pairs], dtype=torch.float64)
+    chosen = torch.multinomial(lengths, config.batch_size, replacement=True, generator=generator).tolist()
+    latents, waves = [], []
+    for i in chosen:
+        z, wav = pairs[i]
+        first = int(torch.randint(z.shape[1] - config.segment_frames + 1, (1,), generator=generator))
+        last = first + config.segment_frames
+        latents.append(z[:, first:last])
+        waves.append(wav[first * hop_length : last * hop_length])
+    return torch.stack(latents), torch.stack(waves)
+
+
+def spectral_loss(original: Tensor, spoken: Tensor, audio: AudioConfig) -> Tensor:
+    """Return the log-mel loss, averaged over three resolutions.
+
+    Args:
+        original: Waveforms, float32 [B, n_samples].
+        spoken: What the decoder made of their latents, of the same shape.
+        audio: Sample rate and edges of the mel bands.
+    """
+    losses = []
+    for n_fft, n_mels in _RESOLUTIONS:
+        sizes = {"n_fft": n_fft, "win_length": n_fft, "hop_length": n_fft // 4, "n_mels": n_mels}
+        analysis = audio.model_copy(update=sizes)
+        mels = [compute_mel(compute_spectrogram(wav, analysis), analysis) for wav in (original, spoken)]
+        losses.append(mel_loss(*mels))
+    return torch.stack(losses).mean()
