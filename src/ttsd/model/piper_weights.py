@@ -122,7 +122,7 @@ def load_weights(student: Vits, weights: dict[str, Tensor], source: str) -> list
 
 def _iter_targets(student: Vits) -> Iterator[tuple[str, tuple[torch.nn.Module, str]]]:
     for prefix, module in student.named_modules():
-        if prefix.startswith("disc") or "parametrizations" in prefix:
+        if "parametrizations" in prefix:
             continue
         dot = f"{prefix}." if prefix else ""
         for name in [n for n, _ in module.named_parameters(recurse=False)]:

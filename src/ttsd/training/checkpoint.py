@@ -2,7 +2,7 @@
 
 A file is a plain dictionary of numbers, strings and tensors, loaded with `weights_only=True`:
 
-    format    "ttsd-vits", version 1
+    format    "ttsd-vits", version 2; files of version 1 are read as well
     config    the settings the student was built and trained with
     symbols   its symbol table
     voice     the weights that speak: averaged, without the discriminator
@@ -31,7 +31,7 @@ from ttsd.model.vits import Vits, build_vits, fold_weight_norm
 from ttsd.utils.files import atomic_path
 
 FORMAT = "ttsd-vits"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _ENTRIES = ("config", "symbols", "voice", "duration_scale")
 
 
@@ -171,15 +171,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: a torch file, but not a ttsd checkpoint; give a .ckpt file that `ttsd train` wrote"
         )
-    if content.get("version") != FORMAT_VERSION:
+    if content.get("version") not in range(1, FORMAT_VERSION + 1):
         raise CheckpointError(
-            f"{path}: a checkpoint of format {content.get('version')}, and this version reads {FORMAT_VERSION}; "
-            "use the version of ttsd that wrote it"
+            f"{path}: a checkpoint of format {content.get('version')}, and this ttsd reads up to {FORMAT_VERSION}; "
+            "it was written by a later one: upgrade ttsd"
         )
     missing = [name for name in _ENTRIES if name not in content]
     if missing:
         raise CheckpointError(f"{path}: a damaged checkpoint without {', '.join(missing)}; restore the file")
-    return content
+    return _from_1(content) if content["version"] == 1 else content
+
+
+def _from_1(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what version 1 meant: the decoder phase was for `istft` alone, and had one name."""
+    config = content["config"]
+    if config["model"].get("decoder") != "istft":
+        config["train"].setdefault("decoder", {})["max_steps"] = 0
+    run = content.get("run", {})
+    if "decoder" in run:
+        run["decoder"] = {"decoder": run["decoder"]}
+    return content | {"version": FORMAT_VERSION}
 
 
 def load_student(path: Path) -> Student:
