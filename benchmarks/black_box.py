@@ -92,7 +92,7 @@ def measure(curated: Path, run: Path) -> dict[str, Any]:
     means = {name: float(np.mean(values)) for name, values in opinions.items()}
     pairs = zip(opinions["student"], opinions["teacher"], strict=True)
     interval = paired_bootstrap([[s - t, 1] for s, t in pairs], rate, n_resamples=10000, seed=0)
-    return metrics | {"dnsmos": means | {"delta": interval.value, "lo": interval.lo, "hi": interval.hi}}
+    return metrics | {"dnsmos": means | {"delta": interval.estimate, "lo": interval.lo, "hi": interval.hi}}
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
+from tests.model.test_coqui_weights import write_coqui
 from ttsd.cli import app
 from ttsd.config import load_config
 from ttsd.errors import CheckpointError, ConfigError, CorpusError, StageError, TtsdError
@@ -222,27 +223,39 @@ def test_the_starting_voice_of_a_run_is_completed_anew_where_training_starts_fro
     assert len(report.details["losses"]["completion-posterior"]) == 1
 
 
-def test_the_rtx6000_settings_run_on_a_cpu(curated_corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["vits_rtx6000", "vits_rtx6000_medium"])
+def test_the_settings_for_a_large_card_run_on_a_cpu(name: str, curated_corpus: Path, tmp_path: Path) -> None:
     settings = [
         *SETTINGS[:2],
         "train.accelerator=cpu",
         "train.max_steps=2",
         "train.batch_size=2",
         "train.n_workers=0",
-        "train.adversarial_start_step=1",
         # The discriminator's cost grows with the segment.
         "train.segment_frames=8",
-        "train.completion.max_steps=1",
-        "train.completion.n_utterances=1",
-        "train.completion.batch_size=1",
+        "train.validation.n_sentences=0",
     ]
-    config = load_config(Path(__file__).parents[2] / "configs" / "vits_rtx6000.yaml", settings)
+    if name == "vits_rtx6000":
+        # Random weights in the form of the published voice, which is not here.
+        settings.append(f"train.init_from={write_coqui(tmp_path / 'coqui')[2]}")
+    else:
+        settings += [
+            "train.adversarial_start_step=1",
+            "train.warmup.discriminator_steps=0",
+            "train.completion.max_steps=1",
+            "train.completion.n_utterances=1",
+            "train.completion.batch_size=1",
+        ]
+    config = load_config(Path(__file__).parents[2] / "configs" / f"{name}.yaml", settings)
     assert config.train.precision == "bf16-mixed"
-    train.run(curated_corpus, tmp_path / "run", config)
+    report = train.run(curated_corpus, tmp_path / "run", config)
     run = read_checkpoint(tmp_path / "run" / "last.ckpt")["run"]
     assert run["step"] == 2
     assert [len(state["step"]) > 0 for state in run["optimizers"]] == [True, True]
-    assert load_student(tmp_path / "run" / "last.ckpt").n_parameters < 30e6
+    new = {part["part"] for part in report.details["parts"] if part["n_new"]}
+    # Of the duration predictor, the half that only trains.
+    assert new == (set() if name == "vits_rtx6000" else {"disc", "posterior_encoder", "duration_predictor"})
+    assert load_student(tmp_path / "run" / "last.ckpt").n_parameters < 40e6
 
 
 def test_a_corpus_at_another_sample_rate_is_refused(raw_corpus: Path, tmp_path: Path) -> None:
