@@ -367,6 +367,8 @@ class ModelConfig(Settings):
     """How durations are predicted: one regression, or the paper's stochastic flow."""
     decoder: Literal["hifigan", "istft"] = "hifigan"
     """How latents become a waveform: the preset's HiFi-GAN, or ConvNeXt blocks and an inverse Fourier transform."""
+    discriminator: Literal["vits", "small"] = "vits"
+    """Who tells the student's speech from the teacher's in training: the paper's, or one small enough for a CPU."""
     posterior_layers: Annotated[int, Field(ge=1, le=32)] = 16
     """WaveNet layers of the posterior encoder, the paper's 16; it only trains, and fewer train faster."""
 

@@ -9,7 +9,7 @@ from ttsd.config import load_config
 from ttsd.data.corpus import read_corpus
 from ttsd.errors import StageError
 from ttsd.model.istft_decoder import IstftDecoder
-from ttsd.model.spectral_discriminator import SpectralDiscriminator
+from ttsd.model.small_discriminator import SmallDiscriminator
 from ttsd.training.datamodule import prepare_data
 from ttsd.training.decoder import learn, polish, speak_latents
 from ttsd.training.phase import Schedule, minimize
@@ -46,7 +46,7 @@ def test_latents_have_the_timing_of_the_clips_and_teach_the_decoder(curated_corp
     learnt = loss_at(1000)
     assert learnt < 0.6 * before
 
-    opponent = SpectralDiscriminator()
+    opponent = SmallDiscriminator()
     weights = opponent.parts[0].conv_post.bias.detach().clone()
     minimize(
         {"discriminator": opponent, **parts}, lambda step: polish(decoder, opponent, pairs, CONFIG, cpu, step),

@@ -13,17 +13,19 @@ from torch.nn.utils import parametrize
 from TTS.tts.layers.vits.discriminator import VitsDiscriminator
 from TTS.vocoder.models.hifigan_discriminator import LRELU_SLOPE, DiscriminatorP
 
-Judgement = tuple[list[Tensor], list[list[Tensor]]]
-"""Scores, and the features behind them, of every part."""
+from ttsd.model.small_discriminator import Judgement, SmallDiscriminator
 
 
-def discriminate(disc: VitsDiscriminator, wav: Tensor) -> Judgement:
+def discriminate(disc: VitsDiscriminator | SmallDiscriminator, wav: Tensor) -> Judgement:
     """Judge waveforms; the same figures as coqui's forward gives, the features of the periods transposed.
 
     Args:
-        disc: coqui's discriminator.
+        disc: coqui's discriminator, or the small one.
         wav: float [B, 1, n_samples].
     """
+    if isinstance(disc, SmallDiscriminator):
+        small: Judgement = disc(wav)
+        return small
     judged = [_judge_periods(net, wav) if isinstance(net, DiscriminatorP) else net(wav) for net in disc.nets]
     return [scores for scores, _ in judged], [features for _, features in judged]
 

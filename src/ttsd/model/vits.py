@@ -19,6 +19,7 @@ from ttsd.config import AudioConfig, ModelConfig
 from ttsd.errors import ConfigError
 from ttsd.model.alignment import align_frames
 from ttsd.model.istft_decoder import IstftDecoder
+from ttsd.model.small_discriminator import SmallDiscriminator
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
         resblock_type_decoder=decoder.resblock_type,
         resblock_kernel_sizes_decoder=list(decoder.resblock_kernels),
         resblock_dilation_sizes_decoder=[list(d) for d in decoder.resblock_dilations],
-        init_discriminator=discriminator,
+        init_discriminator=discriminator and model.discriminator == "vits",
     )
     sizes = BaseAudioConfig(
         sample_rate=audio.sample_rate,
@@ -246,6 +247,8 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
                 f"({audio.hop_length}); set audio.n_fft={nearest}"
             )
         student.waveform_decoder = IstftDecoder(args.hidden_channels, audio)
+    if discriminator and model.discriminator == "small":
+        student.disc = SmallDiscriminator()
     return student
 
 

@@ -20,7 +20,7 @@ from ttsd.config import Config
 from ttsd.data.symbols import SymbolTable
 from ttsd.model.discriminator import frozen
 from ttsd.model.mel import compute_spectrogram
-from ttsd.model.spectral_discriminator import SpectralDiscriminator
+from ttsd.model.small_discriminator import SmallDiscriminator
 from ttsd.model.vits import Vits, build_vits
 from ttsd.training.batch import TrainingUtterance, UtteranceDataset
 from ttsd.training.checkpoint import load_tensors, read_checkpoint, save_checkpoint
@@ -123,7 +123,7 @@ def _make_turns(
     if name == "decoder":
         return {_DECODER: decoder}, lambda step: learn(decoder, pairs(), config, device, step)
     torch.manual_seed(derive_seed(config.seed, "polish"))
-    opponent = SpectralDiscriminator().to(device)
+    opponent = SmallDiscriminator().to(device)
     parts = {_DISCRIMINATOR: opponent, _DECODER: decoder}
     return parts, lambda step: polish(decoder, opponent, pairs(), config, device, step)
 
@@ -148,7 +148,7 @@ def learn(
 
 
 def polish(
-    decoder: nn.Module, opponent: SpectralDiscriminator, pairs: Pairs, config: Config, device: torch.device, step: int
+    decoder: nn.Module, opponent: SmallDiscriminator, pairs: Pairs, config: Config, device: torch.device, step: int
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the loss of a small discriminator, then that of the decoder, which has it to deceive as well.
 

@@ -96,7 +96,7 @@ def _from_coqui(path: Path, config: Config) -> Start:
         "duration_predictor.": other_durations,
         "posterior_encoder.": other_posterior,
         "waveform_decoder.": lacks_decoder,
-        "disc.": not hasattr(student, "disc"),
+        "disc.": not hasattr(student, "disc") or config.model.discriminator != "vits",
     }
     prefixes = tuple(prefix for prefix, leave_out in left_out.items() if leave_out)
     given = {name: value for name, value in weights.items() if not name.startswith(prefixes)}

@@ -115,7 +115,8 @@ class VitsModule(lightning.LightningModule):
         if self.config.train.compile:
             self.student.waveform_decoder.compile()
             if self.config.train.adversarial_start_step is not None:
-                self.student.disc.compile()
+                for net in self.student.disc.children():
+                    net.compile()
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return the generator's AdamW, and the discriminator's where there is one."""
