@@ -5,6 +5,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pytest
+import torch
 
 from ttsd.config import AsrConfig, AudioConfig
 from ttsd.data.audio import read_wav
@@ -72,3 +73,14 @@ def test_each_flaw_moves_its_figure(
 
 def test_scores_repeat(judge: Judge, references: list[Reference], own: dict[str, float]) -> None:
     assert judge.judge([reference.wav for reference in references]) == own
+
+
+def test_a_judge_leaves_the_training_its_threads(references: list[Reference]) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        # The recogniser's library would set those of the whole process to one.
+        Judge(references, AudioConfig(), AsrConfig()).judge([reference.wav for reference in references])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

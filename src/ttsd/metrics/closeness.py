@@ -56,7 +56,7 @@ class Judge:
         self._references = list(references)
         self._audio = audio
         self._language = asr.language
-        self._listener = Listener(asr)
+        self._listener = _load_listener(asr)
         self._embedder = VoiceEmbedder()
         self._cdist = require("evaluate", "scipy.spatial.distance").cdist
 
@@ -128,3 +128,14 @@ class Judge:
         heard = [one if voice is None else voice for one, voice in zip(known, own, strict=True)]
         cosines = similarities(np.stack(known), np.stack(heard))
         return float(np.mean([0.0 if voice is None else cosine for voice, cosine in zip(own, cosines, strict=True)]))
+
+
+def _load_listener(asr: AsrConfig) -> Listener:
+    """Load the recogniser, and leave torch the threads it had: CTranslate2 sets those of the whole process to one."""
+    import torch
+
+    n_threads = torch.get_num_threads()
+    try:
+        return Listener(asr)
+    finally:
+        torch.set_num_threads(n_threads)
