@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 import torch
+from alone import make_module
 
 from ttsd.config import load_config
 from ttsd.data.corpus import read_corpus
 from ttsd.data.symbols import SymbolTable
 from ttsd.model.vits import build_vits
 from ttsd.training.datamodule import CorpusDataModule, prepare_data
-from ttsd.training.vits_module import VitsModule
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,12 +40,7 @@ def main() -> None:
             start_s = time.perf_counter()
             batches.append(next(loader))
             times.append(time.perf_counter() - start_s)
-        module = VitsModule(build_vits(config.model, config.audio, symbols.n_symbols), config)
-        optimizers = module.configure_optimizers()
-        module.optimizers = lambda: optimizers  # type: ignore[method-assign]
-        module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
-        module._trainer = type("Alone", (), {"world_size": 1, "global_rank": 0, "optimizers": optimizers})()  # type: ignore[assignment]
-        module.student.train()
+        module = make_module(build_vits(config.model, config.audio, symbols.n_symbols), config)
         steps = []
         for batch in batches[: max(4, options.batches // 8)]:
             start_s = time.perf_counter()

@@ -10,16 +10,15 @@ import tempfile
 from pathlib import Path
 
 import torch
+from alone import make_module
 
 from ttsd.config import load_config
 from ttsd.data.audio import resample
 from ttsd.data.phonemes import phonemize
 from ttsd.teachers.pico import SAMPLE_RATE, PicoTeacher
-from ttsd.training.batch import Batch
+from ttsd.training.batch import Batch, TrainingUtterance
 from ttsd.training.completion import complete_student
-from ttsd.training.batch import TrainingUtterance
 from ttsd.training.start import load_start
-from ttsd.training.vits_module import VitsModule
 
 TEXT = "Water boils."
 SETTINGS = (
@@ -55,12 +54,7 @@ def main() -> None:
         wav=torch.from_numpy(wav).unsqueeze(0),
         frame_lengths=torch.tensor([options.frames]),
     )
-    module = VitsModule(start.student, config)
-    optimizers = module.configure_optimizers()
-    module.optimizers = lambda: optimizers  # type: ignore[method-assign]
-    module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
-    module._trainer = type("Alone", (), {"world_size": 1, "global_rank": 0, "optimizers": optimizers})()  # type: ignore[assignment]
-    module.student.train()
+    module = make_module(start.student, config)
     first = 0.0
     for step in range(options.steps):
         module._sums = {}

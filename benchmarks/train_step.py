@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from alone import make_module
 from monotonic_alignment_search import maximum_path
 from torch import Tensor
 from TTS.tts.layers.losses import VitsDiscriminatorLoss, VitsGeneratorLoss
@@ -21,7 +22,6 @@ from ttsd.config import Config, load_config
 from ttsd.model.alignment import align_frames
 from ttsd.model.vits import build_vits, generator_parameters
 from ttsd.training.batch import Batch
-from ttsd.training.vits_module import VitsModule
 
 N_SYMBOLS = 100
 
@@ -42,12 +42,10 @@ def make_batch(n_clips: int, n_frames: int) -> Batch:
 
 def our_step(config: Config, batch: Batch) -> Callable[[], dict[str, float]]:
     torch.manual_seed(0)
-    module = VitsModule(build_vits(config.model, config.audio, N_SYMBOLS, discriminator=True), config)
-    optimizers = module.configure_optimizers()
-    module.optimizers = lambda: optimizers  # type: ignore[method-assign]
-    module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
-    module._trainer = type("Alone", (), {"world_size": 1, "global_rank": 0, "optimizers": optimizers})()  # type: ignore[assignment]
-    module.student.train()
+    student = build_vits(
+        config.model, config.audio, N_SYMBOLS, discriminator=config.train.adversarial_start_step is not None
+    )
+    module = make_module(student, config)
 
     def step() -> dict[str, float]:
         module.step = 0
