@@ -238,7 +238,7 @@ def train(
     from ttsd.stages import train as stage
 
     source, target = in_dir or settings.paths.curated, out_dir or settings.paths.run
-    if resume and allow_changes and source.exists():
+    if resume and allow_changes and source.exists() and stage.find_rank(settings) == 0:
         told = stage.adopt(source, target, settings)
         print(f"ttsd: goes on with {told or 'the settings it began with'}", file=sys.stderr)
     if check:

@@ -1,5 +1,6 @@
 """Train: from a real corpus to checkpoints that speak, stopped and resumed without a trace."""
 
+import json
 import os
 import shutil
 import signal
@@ -112,6 +113,19 @@ def test_a_run_that_is_told_to_stop_keeps_its_last_step(
     assert read_checkpoint(out_dir / "last.ckpt")["run"]["step"] == 4 - 1
     train.run(curated_corpus, out_dir, load_config(None, SETTINGS))
     assert kept_files(out_dir) == kept_files(run_dir)
+
+
+def test_two_processes_train_together_and_one_writes(curated_corpus: Path, tmp_path: Path) -> None:
+    settings = [*ISTFT_SETTINGS, "train.devices=2", "train.decoder.polish_max_steps=0", "train.max_steps=4"]
+    arguments = [argument for setting in settings for argument in ("--set", setting)]
+    command = [sys.executable, "-m", "ttsd", "train", str(curated_corpus), str(tmp_path / "run"), *arguments]
+    done = subprocess.run(command, env=os.environ, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("train: ") == 1
+    run = read_checkpoint(tmp_path / "run" / "last.ckpt")["run"]
+    assert run["step"] == 4
+    assert [row["step"] for row in json.loads(run["history"])] == [2, 4, 7]
+    assert load_student(tmp_path / "run" / "best.ckpt").speak("Rain falls.", seed=0).size > 2000
 
 
 def test_a_run_that_gets_no_better_ends_and_stays_ended(curated_corpus: Path, tmp_path: Path) -> None:

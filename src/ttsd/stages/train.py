@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import signal
 from dataclasses import asdict
 from pathlib import Path
@@ -43,6 +44,8 @@ _FIXED = (
 """Settings that a run keeps to its end."""
 _WANDB = ["wandb/" + "/".join("*" * depth) for depth in range(1, 8)]
 """What Weights & Biases writes, folder below folder."""
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+"""Where launchers say which process this is, in the order that Lightning asks."""
 _SECTIONS = {"seed", "language", "audio", "split", "model", "train", "asr", "synth"}
 
 
@@ -76,6 +79,9 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
 
     corpus = read_corpus(in_dir)
     validate_corpus(corpus, config.audio.sample_rate)
+    if find_rank(config) > 0:
+        _take_part(corpus, out_dir, config)
+        raise SystemExit(0)
     settings = config.model_dump(mode="json", include=_SECTIONS)
     mark = _mark(in_dir, config, settings)
     cache_dir = find_cache(config.paths.cache, out_dir)
@@ -150,6 +156,24 @@ def adopt(in_dir: Path, out_dir: Path, config: Config) -> str:
     return adopt_settings("train", out_dir, _mark(in_dir, config, settings), _FIXED)
 
 
+def find_rank(config: Config) -> int:
+    """Return which of a training's processes this is; only the first one, 0, writes and reports.
+
+    Lightning starts the command once more for every further device, and a cluster on every node; both say so in the
+    environment.
+    """
+    if config.train.devices * config.train.n_nodes == 1:
+        return 0
+    return next((int(os.environ[name]) for name in _RANKS if name in os.environ), 0)
+
+
+def _take_part(corpus: Corpus, out_dir: Path, config: Config) -> None:
+    """Do a further process's share of the full steps; DDP hands it the weights of the first one."""
+    start, data = _load(corpus, config, find_cache(config.paths.cache, out_dir))
+    data.store.fill(lambda *_: None)
+    _fit(start, data, out_dir, config, no_progress, None, [])
+
+
 def _mark(in_dir: Path, config: Config, settings: dict[str, Any]) -> Fingerprint:
     return fingerprint("train", settings, hash_tree(in_dir) | _hash_start(config))
 
@@ -197,7 +221,7 @@ def _fit(
     out_dir: Path,
     config: Config,
     progress: Progress,
-    validator: "Validator",
+    validator: "Validator | None",
     loggers: "list[Logger]",
 ) -> list[dict[str, float]]:
     """Train to the last step, from `last.ckpt` where there is one; returns the validations."""

@@ -70,9 +70,10 @@ class Checkpoints(lightning.Callback):
     utterances take the score's place, and without validation utterances the last one is the best.
     """
 
-    def __init__(self, shelf: Shelf, validator: Validator, signals: StopSignals) -> None:
+    def __init__(self, shelf: Shelf, validator: Validator | None, signals: StopSignals) -> None:
         self.shelf = shelf
         self.validator = validator
+        """Where this process is the one that validates."""
         self.signals = signals
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any) -> None:
@@ -83,13 +84,13 @@ class Checkpoints(lightning.Callback):
             # Gradients that are added up are in no checkpoint.
             return
         if pl_module.step % train.checkpoint_every_steps == 0 or pl_module.step == train.max_steps:
-            if trainer.is_global_zero:
+            if self.validator is not None:
                 with pl_module.averaged():
                     figures = self.validator.validate(pl_module.student, pl_module.step, trainer.loggers)
                 self.shelf.add(pl_module.step, figures, _voice(pl_module))
                 self._save(pl_module)
             trainer.strategy.barrier()
-        elif self.signals.received is not None and trainer.is_global_zero:
+        elif self.signals.received is not None and self.validator is not None:
             self._save(pl_module)
         over = self.signals.received is not None or is_over(history, train.validation.patience)
         # One process that leaves alone would let the others wait for it.
