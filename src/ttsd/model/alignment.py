@@ -17,15 +17,15 @@ def align_frames(log_likelihood: Tensor, symbol_lengths: Tensor, frame_lengths: 
     """Return the symbol of every frame along the likeliest path that visits all symbols in order.
 
     Args:
-        log_likelihood: Of every frame under every symbol, float [B, max_symbols, max_frames].
+        log_likelihood: Of every frame under every symbol, float [B, max_frames, max_symbols]: in memory as the search
+            goes.
         symbol_lengths: int64 [B].
         frame_lengths: int64 [B]; none below the number of symbols.
 
     Returns:
         int64 [B, max_frames] on the same device; 0 in the padding.
     """
-    # Frame by frame in memory, as the search goes.
-    values = np.ascontiguousarray(log_likelihood.detach().float().transpose(1, 2).cpu().numpy())
+    values = np.ascontiguousarray(log_likelihood.detach().float().cpu().numpy())
     lengths = torch.stack([symbol_lengths, frame_lengths]).tolist()
     symbols = np.zeros(values.shape[:2], dtype=np.int64)
     list(_threads().map(_search, values, symbols, *lengths))

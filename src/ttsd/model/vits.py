@@ -186,10 +186,11 @@ def take_slices(values: Tensor, first: Tensor, length: int) -> Tensor:
 
 
 def _log_likelihood(z_p: Tensor, m_p: Tensor, logs_p: Tensor) -> Tensor:
-    """Return the log-likelihood of every frame under every symbol's Gaussian, float32 [B, n_symbols, n_frames]."""
+    """Return the log-likelihood of every frame under every symbol's Gaussian, float32 [B, n_frames, n_symbols]."""
     precision = torch.exp(-2 * logs_p)
-    own = (-0.5 * math.log(2 * math.pi) - logs_p - 0.5 * m_p**2 * precision).sum(1).unsqueeze(2)
-    return own + (m_p * precision).transpose(1, 2) @ z_p - 0.5 * precision.transpose(1, 2) @ z_p**2
+    own = (-0.5 * math.log(2 * math.pi) - logs_p - 0.5 * m_p**2 * precision).sum(1).unsqueeze(1)
+    z_p = z_p.transpose(1, 2)
+    return own + z_p @ (m_p * precision) - 0.5 * z_p**2 @ precision
 
 
 def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discriminator: bool = False) -> Vits:
