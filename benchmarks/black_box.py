@@ -106,6 +106,7 @@ def main() -> None:
     options = parser.parse_args()
     if "flite-slt" in options.teachers and shutil.which("flite") is None:
         parser.error("flite-slt needs the program flite: apt install flite, or --teachers without it")
+    rows = []
     for teacher in options.teachers:
         folder = options.work / teacher
         curated = prepare(teacher, folder, options.minutes)
@@ -116,7 +117,32 @@ def main() -> None:
             clock.write_text(f"{time.perf_counter() - begun_s:.0f}")
         result = measure(curated, run) | {"train_s": int(clock.read_text())}
         (folder / f"{options.name}.json").write_text(json.dumps(result))
-        print(json.dumps({"teacher": teacher} | result), flush=True)
+        rows.append(f"| {teacher} | {describe(result)} |")
+        show_curve(run)
+    print(
+        "| teacher | training | WER, teacher | student | of the way to its voice | DNSMOS, teacher | student | similarity |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    print("\n".join(rows))
+    print("bars: 60 min, WER + 2 points, 95 %, DNSMOS - 0.10")
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Return a row's cells."""
+    wer, dnsmos, voice = result["wer"], result["dnsmos"], result["similarity"]
+    cells = (
+        f"{result['train_s'] / 60:.0f} min", f"{wer['teacher']:.1%}", f"{wer['student']:.1%}",
+        f"{result['gap_closed']['value']:.1%}", f"{dnsmos['teacher']:.2f}", f"{dnsmos['student']:.2f}",
+        f"{voice['student']:.3f} of {voice['teacher']:.3f}",
+    )  # fmt: skip
+    return " | ".join(cells)
+
+
+def show_curve(run: Path) -> None:
+    """Print the validations of a run."""
+    for row in json.loads((run / "report.json").read_text())["details"]["validation"]:
+        figures = ("score", "cer", "mel", "duration", "similarity")
+        print(f"step {row['step']:6}  " + "  ".join(f"{name} {row[name]:.3f}" for name in figures if name in row))
 
 
 if __name__ == "__main__":

@@ -100,6 +100,16 @@ def test_a_new_discriminator_warms_up_before_the_rest_moves() -> None:
     assert [moved(*pair, "discriminator") for pair in pairs] == [True, True, True]
 
 
+def test_a_small_discriminator_takes_the_place_of_the_papers() -> None:
+    config = load_config(None, [*SETTINGS, "train.max_steps=2", "model.discriminator=small"])
+    module, weights = train(config, [make_batch([0])] * 2)
+    pairs = list(itertools.pairwise(weights))
+    assert [moved(*pair, part) for pair in pairs for part in ("generator", "discriminator")] == [True] * 4
+    n_small = sum(p.numel() for p in module.student.disc.parameters())
+    papers = build_vits(load_config().model, config.audio, 40, discriminator=True).disc
+    assert n_small < sum(p.numel() for p in papers.parameters()) / 100
+
+
 def test_two_processes_have_the_gradients_of_the_joint_batch(tmp_path: Path) -> None:
     gradients = []
     for n_processes in (1, 2):

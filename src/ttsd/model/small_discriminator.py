@@ -5,6 +5,8 @@ waveform generation", with log magnitudes, as loudness is heard; Kong, Kim and B
 Next to VITS's own discriminator it needs about a hundredth of the arithmetic.
 """
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -81,7 +83,7 @@ class _PeriodPart(_Part):
     def __init__(self, period: int) -> None:
         super().__init__()
         self.period = period
-        pairs = zip(_PERIOD_WIDTHS, _PERIOD_WIDTHS[1:], strict=False)
+        pairs = itertools.pairwise(_PERIOD_WIDTHS)
         self.convs = nn.ModuleList(
             weight_norm(nn.Conv2d(before, after, (1, 5), (1, 3), (0, 2))) for before, after in pairs
         )

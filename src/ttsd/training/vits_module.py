@@ -64,6 +64,7 @@ class VitsModule(lightning.LightningModule):
         self._optimizer_states: list[dict[str, list[Tensor]]] = []
         self.averages = {name: p.detach().clone() for name, p in generator_parameters(student).items()}
         self.guard = Guard(config.train.max_skipped_steps)
+        self._discriminate = discriminate
         self._sums: dict[str, Tensor] = {}
         self._n_summed = 0
         self._ids: list[str] = []
@@ -113,9 +114,7 @@ class VitsModule(lightning.LightningModule):
         self.student.train()
         if self.config.train.compile:
             self.student.waveform_decoder.compile()
-            if self.config.train.adversarial_start_step is not None:
-                for net in self.student.disc.children():
-                    net.compile()
+            self._discriminate = torch.compile(discriminate)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return the generator's AdamW, and the discriminator's where there is one."""
@@ -194,7 +193,7 @@ class VitsModule(lightning.LightningModule):
     def discriminator_loss(self, outputs: Forward, target: Target) -> Tensor:
         """Return the discriminator's loss on the generator's output, through which no gradient flows."""
         # Both at once: every weight is read once, and its gradient is one product.
-        scores, _ = discriminate(self.student.disc, torch.cat([outputs.wav.detach().float(), target.wav]))
+        scores, _ = self._discriminate(self.student.disc, torch.cat([outputs.wav.detach().float(), target.wav]))
         fake, real = zip(*(both.chunk(2) for both in scores), strict=True)
         with torch.autocast(self.device.type, enabled=False):
             return discriminator_loss(real, fake)
@@ -212,9 +211,9 @@ class VitsModule(lightning.LightningModule):
             }
         if self.is_adversarial:
             with frozen(self.student.disc):
-                fake_scores, fake_features = discriminate(self.student.disc, outputs.wav)
+                fake_scores, fake_features = self._discriminate(self.student.disc, outputs.wav)
                 with torch.no_grad():
-                    _, real_features = discriminate(self.student.disc, target.wav)
+                    _, real_features = self._discriminate(self.student.disc, target.wav)
             with torch.autocast(self.device.type, enabled=False):
                 matching = feature_matching_loss(real_features, fake_features)
                 losses["adversarial"] = weights.adversarial * adversarial_loss(fake_scores) * shares.clips
