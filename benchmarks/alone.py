@@ -13,6 +13,6 @@ def make_module(student: Vits, config: Config) -> VitsModule:
     optimizers = module.configure_optimizers()
     module.optimizers = lambda: optimizers  # type: ignore[method-assign]
     module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
-    module._trainer = SimpleNamespace(world_size=1, global_rank=0, optimizers=optimizers)  # type: ignore[assignment]
+    module._trainer = SimpleNamespace(world_size=1, global_rank=0, optimizers=optimizers, loggers=[])  # type: ignore[assignment]
     module.student.train()
     return module

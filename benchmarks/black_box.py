@@ -119,10 +119,9 @@ def main() -> None:
         (folder / f"{options.name}.json").write_text(json.dumps(result))
         rows.append(f"| {teacher} | {describe(result)} |")
         show_curve(run)
-    print(
-        "| teacher | training | WER, teacher | student | of the way to its voice | DNSMOS, teacher | student | similarity |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    columns = ("teacher", "training", "its WER", "student", "way to its voice", "its DNSMOS", "student", "similarity")
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
     print("\n".join(rows))
     print("bars: 60 min, WER + 2 points, 95 %, DNSMOS - 0.10")
 
