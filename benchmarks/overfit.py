@@ -34,7 +34,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     options = parser.parse_args()
-    sizes = (f"train.max_steps={options.steps}", f"train.segment_frames={options.frames}")
+    # One more than are taken: the last one would print its own line.
+    sizes = (f"train.max_steps={options.steps + 1}", f"train.segment_frames={options.frames}")
     config = load_config(None, [*SETTINGS, *sizes, *options.settings])
     hop = config.audio.hop_length
     speech = PicoTeacher(config.generate.pico).speak(TEXT, 0)
