@@ -56,7 +56,7 @@ def main() -> None:
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             # Most of a start is over after a tenth of the whole.
-            wait_s = rng.uniform(0.1, 0.5) * whole_s
+            wait_s = rng.uniform(0.1, 0.25) * whole_s
             try:
                 code = going.wait(wait_s if kills < options.kills else None)
             except subprocess.TimeoutExpired:
