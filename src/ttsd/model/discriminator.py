@@ -5,15 +5,15 @@ along one of them alone. Here that one lies innermost in memory, where the kerne
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from TTS.tts.layers.vits.discriminator import VitsDiscriminator
-from TTS.vocoder.models.hifigan_discriminator import LRELU_SLOPE, DiscriminatorP
+from TTS.vocoder.models.hifigan_discriminator import DiscriminatorP
 
-from ttsd.model.small_discriminator import Judgement, SmallDiscriminator
+from ttsd.model.small_discriminator import Judgement, SmallDiscriminator, Verdict, fold, judge
 
 
 def discriminate(disc: VitsDiscriminator | SmallDiscriminator, wav: Tensor) -> Judgement:
@@ -42,17 +42,9 @@ def frozen(disc: nn.Module) -> Iterator[None]:
         disc.requires_grad_(True)
 
 
-def _judge_periods(net: DiscriminatorP, wav: Tensor) -> tuple[Tensor, list[Tensor]]:
-    n_missing = -wav.shape[2] % net.period
-    if n_missing:
-        wav = nn.functional.pad(wav, (0, n_missing), "reflect")
-    x = wav.reshape(len(wav), 1, -1, net.period).transpose(2, 3).contiguous()
-    features = []
-    for layer in net.convs:
-        x = nn.functional.leaky_relu_(_convolve(layer, x), LRELU_SLOPE)
-        features.append(x)
-    x = _convolve(net.conv_post, x)
-    return torch.flatten(x, 1), [*features, x]
+def _judge_periods(net: DiscriminatorP, wav: Tensor) -> Verdict:
+    layers = (functools.partial(_convolve, layer) for layer in net.convs)
+    return judge(fold(wav, net.period), layers, functools.partial(_convolve, net.conv_post))
 
 
 def _convolve(layer: nn.Conv2d, x: Tensor) -> Tensor:

@@ -6,17 +6,20 @@ Next to VITS's own discriminator it needs about a hundredth of the arithmetic.
 """
 
 import itertools
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
+from TTS.vocoder.models.hifigan_discriminator import LRELU_SLOPE
 
 _RESOLUTIONS = (512, 1024, 2048)
 """Lengths of the Fourier transform in samples; successive frames are a quarter of it apart."""
 _PERIODS = (2, 3, 5, 7, 11)
 _PERIOD_WIDTHS = (1, 16, 32, 64, 64)
 _CHANNELS = 16
-_SLOPE = 0.1
+Verdict = tuple[Tensor, list[Tensor]]
+"""Scores of a part, and the features behind them."""
 Judgement = tuple[list[Tensor], list[list[Tensor]]]
 """Scores, and the features behind them, of every part."""
 
@@ -42,20 +45,31 @@ class SmallDiscriminator(nn.Module):
         return [scores for scores, _ in judged], [features for _, features in judged]
 
 
-class _Part(nn.Module):
-    convs: nn.ModuleList
-    conv_post: nn.Module
+def judge(x: Tensor, layers: Iterable[Callable[[Tensor], Tensor]], last: Callable[[Tensor], Tensor]) -> Verdict:
+    """Take an input through a part's layers.
 
-    def judge(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        features = []
-        for conv in self.convs:
-            x = nn.functional.leaky_relu_(conv(x), _SLOPE)
-            features.append(x)
-        x = self.conv_post(x)
-        return torch.flatten(x, 1), [*features, x]
+    Args:
+        x: float [B, channels, ...].
+        layers: Its convolutions, a leaky rectifier behind each.
+        last: The one that scores.
+    """
+    features = []
+    for layer in layers:
+        x = nn.functional.leaky_relu_(layer(x), LRELU_SLOPE)
+        features.append(x)
+    x = last(x)
+    return torch.flatten(x, 1), [*features, x]
 
 
-class _SpectralPart(_Part):
+def fold(wav: Tensor, period: int) -> Tensor:
+    """Fold waveforms, float [B, 1, n_samples], so that every `period`-th sample lies in a row: [B, 1, period, n]."""
+    n_missing = -wav.shape[2] % period
+    if n_missing:
+        wav = nn.functional.pad(wav, (0, n_missing), "reflect")
+    return wav.reshape(len(wav), 1, -1, period).transpose(2, 3).contiguous()
+
+
+class _SpectralPart(nn.Module):
     window: Tensor
 
     def __init__(self, n_fft: int) -> None:
@@ -69,17 +83,17 @@ class _SpectralPart(_Part):
         self.conv_post = weight_norm(nn.Conv2d(_CHANNELS, 1, (3, 3), padding=(1, 1)))
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
-    def forward(self, wav: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, wav: Tensor) -> Verdict:
         with torch.autocast(wav.device.type, enabled=False):
             spec = torch.stft(
                 wav.squeeze(1).float(), self.n_fft, self.n_fft // 4, window=self.window, return_complex=True
             )
             power = torch.view_as_real(spec).pow(2).sum(-1)
             log_magnitudes = 0.5 * torch.log(power + 1e-5).transpose(1, 2)
-        return self.judge(log_magnitudes.unsqueeze(1))
+        return judge(log_magnitudes.unsqueeze(1), self.convs, self.conv_post)
 
 
-class _PeriodPart(_Part):
+class _PeriodPart(nn.Module):
     def __init__(self, period: int) -> None:
         super().__init__()
         self.period = period
@@ -89,8 +103,5 @@ class _PeriodPart(_Part):
         )
         self.conv_post = weight_norm(nn.Conv2d(_PERIOD_WIDTHS[-1], 1, (1, 3), padding=(0, 1)))
 
-    def forward(self, wav: Tensor) -> tuple[Tensor, list[Tensor]]:
-        n_missing = -wav.shape[2] % self.period
-        if n_missing:
-            wav = nn.functional.pad(wav, (0, n_missing), "reflect")
-        return self.judge(wav.reshape(len(wav), 1, -1, self.period).transpose(2, 3).contiguous())
+    def forward(self, wav: Tensor) -> Verdict:
+        return judge(fold(wav, self.period), self.convs, self.conv_post)

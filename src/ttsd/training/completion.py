@@ -79,9 +79,7 @@ def complete_student(
     for name, (part, turns, max_steps, section) in phases.items():
         schedule = Schedule(max_steps, getattr(config.train, section).learning_rate, f"train.{section}.learning_rate")
         part.to(device)
-        losses[name] = minimize(
-            {section: part}, turns, schedule, run_dir / f"{name}.ckpt", functools.partial(_tell, progress, name)
-        )
+        losses[name] = minimize({section: part}, turns, schedule, run_dir / f"{name}.ckpt", progress)
         part.cpu()
     return losses
 
@@ -150,7 +148,3 @@ def _crop(targets: Pairs, n_frames: int, generator: torch.Generator) -> tuple[Te
     spec, z = targets[int(torch.randint(len(targets), (1,), generator=generator))]
     first = int(torch.randint(z.shape[1] - n_frames + 1, (1,), generator=generator))
     return spec[:, first : first + n_frames], z[:, first : first + n_frames]
-
-
-def _tell(progress: Callable[[int, int, str], None], name: str, done: int, total: int) -> None:
-    progress(done, total, name)

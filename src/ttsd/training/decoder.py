@@ -87,9 +87,8 @@ def adapt_decoder(
         shelf.history += load_tensors(kept)["watched"] if kept.is_file() else []
         parts, turns = _make_turns(name, student.waveform_decoder, pairs, config, device)
         losses[name] = minimize(
-            parts, turns, schedule, kept,
-            functools.partial(_tell, progress, name), functools.partial(_watch, student, shelf, validate, done),
-        )  # fmt: skip
+            parts, turns, schedule, kept, progress, functools.partial(_watch, student, shelf, validate, done)
+        )
         done += schedule.max_steps
     scale = shelf.history[-1]["duration_scale"]
     run |= {"decoder": losses, "history": json.dumps(shelf.history)}
@@ -223,7 +222,3 @@ def _latents_of_text(student: Vits, symbol_ids: Tensor, wav: Tensor, config: Con
     z_p = prior.m_p + noise * torch.exp(prior.logs_p)
     latents: Tensor = student.flow(z_p, mask, reverse=True)[0].cpu()
     return latents
-
-
-def _tell(progress: Tell, name: str, done: int, total: int) -> None:
-    progress(done, total, name)

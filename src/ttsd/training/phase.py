@@ -38,7 +38,7 @@ def minimize(
     turns: Turns,
     schedule: Schedule,
     kept: Path,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int, str], None],
     watch: Callable[[int], dict[str, float]] | None = None,
 ) -> list[float]:
     """Minimise losses over parts of a student; stopped in the middle, it goes on from what it saved.
@@ -48,7 +48,7 @@ def minimize(
         turns: The losses of a step, functions of the step's number and of the parts' weights alone.
         schedule: Steps and learning rate.
         kept: File that the parts and AdamW's moments are saved in every 100 steps, where it is watched, and at the end.
-        progress: Told how many steps are done, and of how many.
+        progress: Told how many steps are done, of how many, and the name of the file.
         watch: Looks at what is learnt, and returns its figures; they are kept as `watched`.
 
     Returns:
@@ -96,7 +96,7 @@ def minimize(
                     "parts": {name: part.state_dict() for name, part in parts.items()},
                 },
             )  # fmt: skip
-        progress(done, schedule.max_steps)
+        progress(done, schedule.max_steps, kept.stem)
     return means
 
 
