@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = (
-    "model.decoder=istft", "model.posterior_layers=2", "model.discriminator=small", "train.accelerator=cpu",
+    "model.decoder=source_filter", "model.posterior_layers=2", "model.discriminator=small", "train.accelerator=cpu",
     "train.max_steps=60", "train.batch_size=2", "train.checkpoint_every_steps=5", "train.adversarial_start_step=0",
     "train.segment_frames=16", "train.completion.n_utterances=4", "train.completion.max_steps=120",
     "train.completion.decoder_max_steps=120", "train.decoder.max_steps=300", "train.decoder.n_utterances=8",

@@ -18,6 +18,7 @@ from ttsd.data.phonemes import phonemize
 from ttsd.teachers.pico import SAMPLE_RATE, PicoTeacher
 from ttsd.training.batch import Batch, TrainingUtterance
 from ttsd.training.completion import complete_student
+from ttsd.training.pitch import measure_pitch
 from ttsd.training.start import load_start
 
 TEXT = "Water boils."
@@ -54,6 +55,7 @@ def main() -> None:
         symbol_lengths=torch.tensor([len(symbol_ids)]),
         wav=torch.from_numpy(wav).unsqueeze(0),
         frame_lengths=torch.tensor([options.frames]),
+        f0_hz=torch.from_numpy(measure_pitch(wav, config.audio)).unsqueeze(0),
     )
     module = make_module(start.student, config)
     first = 0.0

@@ -37,6 +37,7 @@ def make_batch(n_clips: int, n_frames: int) -> Batch:
         symbol_lengths=symbol_lengths,
         wav=wav * (torch.arange(wav.shape[1]) < 256 * frame_lengths.unsqueeze(1)),
         frame_lengths=frame_lengths,
+        f0_hz=torch.zeros(n_clips, n_frames),
     )
 
 

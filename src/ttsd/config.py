@@ -365,8 +365,8 @@ class ModelConfig(Settings):
     """`medium` is Piper's medium geometry; `high` is the VITS paper's decoder."""
     duration_predictor: Literal["deterministic", "stochastic"] = "deterministic"
     """How durations are predicted: one regression, or the paper's stochastic flow."""
-    decoder: Literal["hifigan", "istft"] = "hifigan"
-    """How latents become a waveform: the preset's HiFi-GAN, or ConvNeXt blocks and an inverse Fourier transform."""
+    decoder: Literal["hifigan", "source_filter"] = "hifigan"
+    """How latents become a waveform: the preset's HiFi-GAN, or filters for a pulse train and for noise."""
     discriminator: Literal["vits", "small"] = "vits"
     """Who tells the student's speech from the teacher's in training: the paper's, or one small enough for a CPU."""
     posterior_layers: Annotated[int, Field(ge=1, le=32)] = 16
@@ -381,7 +381,7 @@ class CompletionConfig(Settings):
     max_steps: Annotated[int, Field(ge=0)] = 700
     """Steps of the regression; 0 leaves the posterior encoder at random."""
     decoder_max_steps: Annotated[int, Field(ge=0)] = 300
-    """Steps of an `istft` decoder on the voice's own speech, with the windows of `train.decoder`."""
+    """Steps of a `source_filter` decoder on the voice's own speech, with the windows of `train.decoder`."""
     batch_size: Count = 8
     """Crops in a step."""
     crop_frames: Annotated[int, Field(ge=16)] = 96
@@ -412,7 +412,7 @@ class DecoderConfig(Settings):
 
 
 class LossWeights(Settings):
-    """Weights of the generator's losses, as in the VITS paper."""
+    """Weights of the generator's losses, the VITS paper's and one for the pitch."""
 
     mel: NonNegative = 45.0
     """L1 between log-mel spectrograms."""
@@ -420,6 +420,8 @@ class LossWeights(Settings):
     """Divergence of posterior and prior."""
     duration: NonNegative = 1.0
     """Duration predictor."""
+    pitch: NonNegative = 10.0
+    """L1 between log pitches, for a decoder that is driven by it."""
     adversarial: NonNegative = 1.0
     """Least-squares adversarial loss."""
     feature_matching: NonNegative = 1.0
@@ -456,6 +458,8 @@ class TrainConfig(Settings):
 
     init_from: str | None = "joe"
     """Start: `joe`, a Piper `.onnx`, a coqui `.pth` or model name, one of our `.ckpt`, or none for random weights."""
+    frozen: tuple[str, ...] = ()
+    """Weights that the full steps leave alone, by the beginning of their names: `text_encoder`, `flow.flows.0`."""
     max_steps: Count = 600
     """Batches to train on."""
     batch_size: Count = 4

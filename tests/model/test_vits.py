@@ -29,7 +29,7 @@ def test_a_frame_length_the_decoder_cannot_make_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"audio\.hop_length=256"):
         build_vits(ModelConfig(), AudioConfig(hop_length=200), 40)
     with pytest.raises(ConfigError, match=r"set audio\.n_fft=1024"):
-        build_vits(ModelConfig(decoder="istft"), AudioConfig(n_fft=1100, win_length=1024), 40)
+        build_vits(ModelConfig(decoder="source_filter"), AudioConfig(n_fft=1100, win_length=1024), 40)
 
 
 def test_a_voice_keeps_everything_but_the_discriminator() -> None:
@@ -41,12 +41,14 @@ def test_a_voice_keeps_everything_but_the_discriminator() -> None:
     assert kept >= set(generator_parameters(student))
 
 
-@pytest.mark.parametrize("decoder", ["hifigan", "istft"])
+@pytest.mark.parametrize("decoder", ["hifigan", "source_filter"])
 def test_speech_is_the_same_without_weight_normalisation(decoder: str) -> None:
     student = build_vits(ModelConfig(decoder=decoder), AudioConfig(), 40).eval()
     ids = torch.arange(1, 20)
     silent = {"noise_scale": 0.0, "noise_scale_duration": 0.0, "length_scale": 1.0}
-    before = student.synthesize(ids, **silent).wav
-    after = fold_weight_norm(student).synthesize(ids, **silent).wav
+    wavs = []
+    for change in (lambda: student, lambda: fold_weight_norm(student)):
+        torch.manual_seed(0)
+        wavs.append(change().synthesize(ids, **silent).wav)
     assert not any("parametrizations" in name for name in student.state_dict())
-    torch.testing.assert_close(after, before)
+    torch.testing.assert_close(wavs[1], wavs[0])

@@ -43,9 +43,9 @@ def progress(done, total, note="", detail=""):
         os.kill(os.getpid(), signal.SIGKILL)
 train.run(Path(sys.argv[1]), Path(sys.argv[2]), load_config(None, sys.argv[4:]), progress)
 """
-ISTFT_SETTINGS = (
+SOURCE_FILTER_SETTINGS = (
     *SETTINGS,
-    "model.decoder=istft",
+    "model.decoder=source_filter",
     "model.posterior_layers=2",
     "train.max_steps=2",
     "train.completion.decoder_max_steps=2",
@@ -116,7 +116,7 @@ def test_a_run_that_is_told_to_stop_keeps_its_last_step(
 
 
 def test_two_processes_train_together_and_one_writes(curated_corpus: Path, tmp_path: Path) -> None:
-    settings = [*ISTFT_SETTINGS, "train.devices=2", "train.decoder.polish_max_steps=0", "train.max_steps=4"]
+    settings = [*SOURCE_FILTER_SETTINGS, "train.devices=2", "train.decoder.polish_max_steps=0", "train.max_steps=4"]
     arguments = [argument for setting in settings for argument in ("--set", setting)]
     command = [sys.executable, "-m", "ttsd", "train", str(curated_corpus), str(tmp_path / "run"), *arguments]
     done = subprocess.run(command, env=os.environ, check=False, capture_output=True, text=True)
@@ -175,8 +175,8 @@ def test_weights_and_biases_keeps_an_offline_run(curated_corpus: Path, tmp_path:
     train.run(curated_corpus, tmp_path / "run", load_config(None, other), overwrite=True)
 
 
-def test_an_istft_decoder_learns_in_every_phase_and_speaks(curated_corpus: Path, tmp_path: Path) -> None:
-    config = load_config(None, ISTFT_SETTINGS)
+def test_a_source_filter_decoder_learns_in_every_phase_and_speaks(curated_corpus: Path, tmp_path: Path) -> None:
+    config = load_config(None, SOURCE_FILTER_SETTINGS)
     report = train.run(curated_corpus, tmp_path / "run", config)
     losses = report.details["losses"]
     assert {name: len(means) for name, means in losses.items()} == {
@@ -184,13 +184,13 @@ def test_an_istft_decoder_learns_in_every_phase_and_speaks(curated_corpus: Path,
     }  # fmt: skip
     for name in ("best.ckpt", "last.ckpt"):
         student = load_student(tmp_path / "run" / name)
-        assert type(student.vits.waveform_decoder).__name__ == "IstftDecoder"
+        assert type(student.vits.waveform_decoder).__name__ == "SourceFilterDecoder"
         assert student.speak("Rain falls.", seed=0).size > 2000
     assert [row["step"] for row in report.details["validation"]] == [2, 5, 57]
     whole = kept_files(tmp_path / "run")
     killed = tmp_path / "killed"
     for moment in ("decoder:2", "polish:51"):
-        run_until_killed(curated_corpus, killed, moment, ISTFT_SETTINGS)
+        run_until_killed(curated_corpus, killed, moment, SOURCE_FILTER_SETTINGS)
         assert "decoder" not in read_checkpoint(killed / "last.ckpt")["run"]
     train.run(curated_corpus, killed, config)
     assert kept_files(killed) == whole
@@ -198,7 +198,7 @@ def test_an_istft_decoder_learns_in_every_phase_and_speaks(curated_corpus: Path,
     (killed / "report.json").unlink()
     train.run(curated_corpus, killed, config)
     assert kept_files(killed) == whole
-    again = load_config(None, [*ISTFT_SETTINGS, f"train.init_from={killed / 'best.ckpt'}"])
+    again = load_config(None, [*SOURCE_FILTER_SETTINGS, f"train.init_from={killed / 'best.ckpt'}"])
     parts = train.run(curated_corpus, tmp_path / "again", again).details["parts"]
     assert {part["part"]: part["n_new"] for part in parts}["waveform_decoder"] == 0
 
@@ -312,5 +312,5 @@ def test_settings_that_fit_no_clip_are_refused_before_anything_is_made(curated_c
         ("train.completion.crop_frames=5000", r"train\.completion\.crop_frames is 5000"),
     ):
         with pytest.raises(TtsdError, match=words):
-            train.run(curated_corpus, tmp_path / "run", load_config(None, [*ISTFT_SETTINGS, setting]))
-    train.run(curated_corpus, tmp_path / "run", load_config(None, ISTFT_SETTINGS))
+            train.run(curated_corpus, tmp_path / "run", load_config(None, [*SOURCE_FILTER_SETTINGS, setting]))
+    train.run(curated_corpus, tmp_path / "run", load_config(None, SOURCE_FILTER_SETTINGS))

@@ -45,6 +45,7 @@ def make_batch(ranks: list[int]) -> Batch:
         symbol_lengths=torch.tensor([len(clip[1]) for clip in clips]),
         wav=pad([clip[2] for clip in clips], batch_first=True),
         frame_lengths=torch.tensor([len(clip[2]) // 256 for clip in clips]),
+        f0_hz=pad([torch.full((len(clip[2]) // 256,), 150.0) for clip in clips], batch_first=True),
     )
 
 

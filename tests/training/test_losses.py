@@ -23,6 +23,7 @@ def make_batch() -> Batch:
         symbol_lengths=torch.tensor([21, 17]),
         wav=wav,
         frame_lengths=torch.tensor([60, 48]),
+        f0_hz=torch.full((2, 60), 150.0),
     )
 
 

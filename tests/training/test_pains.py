@@ -190,4 +190,5 @@ def _one_of(batch: Batch, place: int) -> Batch:
         symbol_lengths=batch.symbol_lengths[place : place + 1],
         wav=batch.wav[place : place + 1, : 256 * n_frames],
         frame_lengths=batch.frame_lengths[place : place + 1],
+        f0_hz=batch.f0_hz[place : place + 1, :n_frames],
     )

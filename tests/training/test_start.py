@@ -120,13 +120,13 @@ def test_completion_brings_the_posterior_encoder_to_the_voices_latents(start: St
     utterances = _utterances(start, tmp_path)
     said: list[tuple[int, int, str]] = []
     spoken = speak_sentences(start, utterances, config, lambda *told: said.append(told))
-    assert [len(wav) for _, wav in spoken] == [z.shape[1] * config.audio.hop_length for z, _ in spoken]
+    assert [len(wav) for _, wav, _ in spoken] == [z.shape[1] * config.audio.hop_length for z, _, _ in spoken]
     assert said[-1] == (2, 2, "completion-speech")
     encoder = start.student.posterior_encoder
 
     def error() -> float:
         errors = []
-        for z, wav in spoken:
+        for z, wav, _ in spoken:
             spec = compute_spectrogram(wav.unsqueeze(0), config.audio)
             with torch.no_grad():
                 errors.append((encoder(spec, torch.tensor([spec.shape[2]]))[1][0] - z).abs().flatten())
@@ -143,7 +143,7 @@ def test_completion_gives_a_student_its_own_kind_of_decoder(tmp_path: Path) -> N
     config = load_config(
         None,
         [
-            "model.decoder=istft",
+            "model.decoder=source_filter",
             "train.completion.max_steps=1",
             "train.completion.decoder_max_steps=60",
             "train.decoder.batch_size=4",
@@ -154,12 +154,12 @@ def test_completion_gives_a_student_its_own_kind_of_decoder(tmp_path: Path) -> N
     (part,) = (part for part in start.parts if part.part == "waveform_decoder")
     assert (part.n_loaded, part.why) == (0, "the student decodes in another way")
     utterances = _utterances(start, tmp_path)
-    pairs = speak_sentences(start, utterances, config, lambda *_: None)
+    spoken = speak_sentences(start, utterances, config, lambda *_: None)
 
     def loss() -> float:
         with torch.no_grad():
             decoder = start.student.waveform_decoder
-            ((_, loss),) = learn(decoder, pairs, config, torch.device("cpu"), 0)
+            ((_, loss),) = learn(decoder, spoken, config, torch.device("cpu"), 0)
             return float(loss)
 
     before = loss()
@@ -186,11 +186,11 @@ def test_sentences_shorter_than_a_crop_complete_nothing_and_say_so(start: Start,
 def test_a_checkpoint_of_another_make_is_refused_as_a_start(start: Start, tmp_path: Path) -> None:
     assert start.voice is not None
     path = tmp_path / "voice.ckpt"
-    istft = start.voice_config.model_copy(
-        update={"model": start.voice_config.model.model_copy(update={"decoder": "istft"})}
+    other = start.voice_config.model_copy(
+        update={"model": start.voice_config.model.model_copy(update={"decoder": "source_filter"})}
     )
-    save_checkpoint(path, istft, start.symbols, {})
-    with pytest.raises(CheckpointError, match=r"set model\.decoder=istft"):
+    save_checkpoint(path, other, start.symbols, {})
+    with pytest.raises(CheckpointError, match=r"set model\.decoder=source_filter"):
         load_start(load_config(None, [f"train.init_from={path}"]))
     save_checkpoint(path, start.voice_config, start.symbols, start.voice.state_dict())
     with pytest.raises(CheckpointError, match=r"set model\.posterior_layers=16"):

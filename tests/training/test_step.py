@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from tests.training.one_step import SETTINGS, make_batch
 from ttsd.config import Config, load_config
-from ttsd.errors import StageError
+from ttsd.errors import ConfigError, StageError
 from ttsd.model.vits import build_vits
 from ttsd.training.batch import Batch
 from ttsd.training.guard import Guard
@@ -127,3 +127,48 @@ def test_two_processes_have_the_gradients_of_the_joint_batch(tmp_path: Path) -> 
         # A bias on all keys of an attention changes nothing: its gradient is rounding alone.
         if scale > 1e-6:
             torch.testing.assert_close(two[name], value, rtol=0, atol=2e-4 * scale, msg=name)
+
+
+def test_frozen_weights_stay_as_they_start() -> None:
+    config = load_config(
+        None, [*SETTINGS, 'train.frozen=["text_encoder", "waveform_decoder.ups.0"]', "train.max_steps=2"]
+    )
+    _, weights = train(config, [make_batch([0])] * 2)
+    changed = {name for name in weights[0] if not torch.equal(weights[0][name], weights[-1][name])}
+    frozen = ("text_encoder.", "waveform_decoder.ups.0.")
+    assert not [name for name in changed if name.startswith(frozen)]
+    assert any(name.startswith("waveform_decoder.ups.1.") for name in changed)
+    assert any(name.startswith("flow.") for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "message"),
+    [
+        (
+            '["txt_encoder"]',
+            r"no weight's name begins with txt_encoder; the parts are text_encoder, .*_decoder",
+        ),
+        (
+            '["text_encoder", "posterior_encoder", "flow", "duration_predictor", "waveform_decoder"]',
+            r"leaves nothing to learn",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_frozen_are_answered_in_a_line(frozen: str, message: str) -> None:
+    config = load_config(None, [*SETTINGS, f"train.frozen={frozen}"])
+    with pytest.raises(ConfigError, match=message):
+        VitsModule(build_vits(config.model, config.audio, 40), config)
+
+
+# torch's compiler against its own torch version.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
+@pytest.mark.parametrize("discriminator", ["vits", "small"])
+def test_a_compiled_step_is_the_same_step(discriminator: str) -> None:
+    settings = [*SETTINGS, f"model.discriminator={discriminator}", "train.max_steps=1"]
+    steps = []
+    for compiled in (False, True):
+        module, weights = train(load_config(None, [*settings, f"train.compile={compiled}"]), [make_batch([0])])
+        assert set(weights[0]) == {name for name, _ in module.student.named_parameters()}
+        steps.append(weights[-1])
+    for name, value in steps[0].items():
+        torch.testing.assert_close(steps[1][name], value, rtol=1e-3, atol=1e-4, msg=name)

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 
+from ttsd.config import Config
+from ttsd.model.source_filter_decoder import make_pulses
+from ttsd.training.pitch import measure_pitch
 from ttsd.training.store import AudioStore, open_store
 
 
@@ -56,3 +60,28 @@ def test_a_store_goes_to_another_process_as_a_name(tmp_path: Path) -> None:
     copy = pickle.dumps(store)
     assert len(copy) < 1000
     assert np.array_equal(pickle.loads(copy).read("c"), whole)
+
+
+def test_the_pitch_of_the_clips_is_measured_once(tmp_path: Path) -> None:
+    audio = Config().audio
+    clips = {}
+    for name, f0_hz in (("low", 110.0), ("high", 220.0)):
+        clips[name] = tmp_path / f"{name}.wav"
+        wav = make_pulses(torch.full((1, 60), f0_hz), audio.sample_rate, audio.hop_length)[0].numpy() * 0.1
+        soundfile.write(clips[name], wav, audio.sample_rate)
+    told: list[tuple[int, int]] = []
+    for _ in range(2):
+        store = open_store(tmp_path / "cache", clips, audio)
+        store.fill(lambda *said: told.append(said))
+        for name, f0_hz in (("low", 110.0), ("high", 220.0)):
+            np.testing.assert_allclose(store.read_pitch(name, 60)[5:-5], f0_hz, rtol=0.01)
+    assert store.read_pitch("low", 7).shape == (7,)
+    # Decoded once, and measured once.
+    assert told == [(1, 2), (2, 2)] * 2
+    assert not open_store(tmp_path / "cache", clips).read_pitch("low", 60).any()
+
+
+def test_a_clip_without_voice_has_a_pitch_all_the_same() -> None:
+    audio = Config().audio
+    silence = np.zeros(30 * audio.hop_length, dtype=np.float32)
+    assert np.array_equal(measure_pitch(silence, audio), np.full(30, 150, dtype=np.float32))

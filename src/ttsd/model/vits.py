@@ -18,8 +18,8 @@ from TTS.tts.models.vits import Vits as CoquiVits
 from ttsd.config import AudioConfig, ModelConfig
 from ttsd.errors import ConfigError
 from ttsd.model.alignment import align_frames
-from ttsd.model.istft_decoder import IstftDecoder
 from ttsd.model.small_discriminator import SmallDiscriminator
+from ttsd.model.source_filter_decoder import SourceFilterDecoder, decode, pitch_loss
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class Forward:
     mask: Tensor
     """1 where a frame is speech and 0 where it is padding, float [B, 1, max_frames]."""
     alignment: Alignment
+    pitch_loss: Tensor | None
+    """Mean error of the log pitch in the slices, float32 []; none where the decoder hears none."""
 
 
 class Vits(CoquiVits):  # type: ignore[misc]
@@ -98,7 +100,13 @@ class Vits(CoquiVits):  # type: ignore[misc]
     tokenizer = None
 
     def forward_slices(
-        self, symbol_ids: Tensor, symbol_lengths: Tensor, spec: Tensor, frame_lengths: Tensor, segment_frames: int
+        self,
+        symbol_ids: Tensor,
+        symbol_lengths: Tensor,
+        spec: Tensor,
+        frame_lengths: Tensor,
+        f0_hz: Tensor,
+        segment_frames: int,
     ) -> Forward:
         """Run the generator on whole utterances, and its decoder on a random slice of each.
 
@@ -107,6 +115,7 @@ class Vits(CoquiVits):  # type: ignore[misc]
             symbol_lengths: int64 [B].
             spec: Magnitudes, float32 [B, n_freqs, max_frames].
             frame_lengths: int64 [B]; none below the number of symbols, nor below `segment_frames`.
+            f0_hz: Pitch of every frame, float32 [B, max_frames], for a decoder that is driven by it.
             segment_frames: Length of a slice.
         """
         text = self.text_encoder(symbol_ids, symbol_lengths)
@@ -116,8 +125,11 @@ class Vits(CoquiVits):  # type: ignore[misc]
         # Drawn on the CPU in 32 bits: bfloat16 knows 256 places, and every device shall draw the same.
         places = torch.rand(len(frame_lengths)).to(frame_lengths.device)
         first_frames = (places * (frame_lengths - segment_frames + 1)).long()
-        wav = self.waveform_decoder(take_slices(z, first_frames, segment_frames))
-        return Forward(wav, first_frames, z_p.float(), logs_q.float(), mask, alignment)
+        z_slices = take_slices(z, first_frames, segment_frames)
+        f0_hz = take_slices(f0_hz.unsqueeze(1), first_frames, segment_frames).squeeze(1)
+        wav = decode(self.waveform_decoder, z_slices, f0_hz)
+        pitch = pitch_loss(self.waveform_decoder, z_slices, f0_hz)
+        return Forward(wav, first_frames, z_p.float(), logs_q.float(), mask, alignment, pitch)
 
     def align(
         self,
@@ -204,7 +216,7 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
 
     Raises:
         ConfigError: The preset's decoder makes another number of samples from a frame than `audio.hop_length`, or the
-            `istft` decoder cannot make that number.
+            `source_filter` decoder cannot make that number.
     """
     decoder = DECODERS[model.preset]
     if decoder.hop_length != audio.hop_length:
@@ -240,14 +252,14 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
     )
     # One unnamed language: without it coqui would warn at every start that it has to guess one.
     student = Vits(VitsConfig(model_args=args, audio=sizes, languages=["one"]))
-    if model.decoder == "istft":
+    if model.decoder == "source_filter":
         if audio.n_fft % audio.hop_length or audio.n_fft == audio.hop_length:
             nearest = audio.hop_length * max(2, round(audio.n_fft / audio.hop_length))
             raise ConfigError(
-                f"audio.n_fft is {audio.n_fft}, and the istft decoder needs a multiple of audio.hop_length "
+                f"audio.n_fft is {audio.n_fft}, and the source_filter decoder needs a multiple of audio.hop_length "
                 f"({audio.hop_length}); set audio.n_fft={nearest}"
             )
-        student.waveform_decoder = IstftDecoder(args.hidden_channels, audio)
+        student.waveform_decoder = SourceFilterDecoder(args.hidden_channels, audio)
     if discriminator and model.discriminator == "small":
         student.disc = SmallDiscriminator()
     return student

@@ -210,7 +210,7 @@ def _load(corpus: Corpus, config: Config, cache_dir: Path) -> tuple["Start", "Tr
         more = f" ({len(misfits) - 1} more like it)" if len(misfits) > 1 else ""
         raise CorpusError(f"{misfits[0]}{more}")
     window, longest = config.train.decoder.segment_frames, max(one.n_frames for one in data.train)
-    if config.model.decoder == "istft" and window > longest:
+    if config.model.decoder == "source_filter" and window > longest:
         raise ConfigError(f"train.decoder.segment_frames is {window}, and the longest clip has {longest}; lower it")
     return start, data
 

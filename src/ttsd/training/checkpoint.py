@@ -179,17 +179,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     missing = [name for name in _ENTRIES if name not in content]
     if missing:
         raise CheckpointError(f"{path}: a damaged checkpoint without {', '.join(missing)}; restore the file")
+    if content["config"]["model"].get("decoder") == "istft":
+        raise CheckpointError(
+            f"{path}: a voice with the istft decoder, which source_filter has taken the place of; train it again"
+        )
     return _from_1(content) if content["version"] == 1 else content
 
 
 def _from_1(content: dict[str, Any]) -> dict[str, Any]:
-    """Return what version 1 meant: the decoder phase was for `istft` alone, and had one name."""
-    config = content["config"]
-    if config["model"].get("decoder") != "istft":
-        config["train"].setdefault("decoder", {})["max_steps"] = 0
-    run = content.get("run", {})
-    if "decoder" in run:
-        run["decoder"] = {"decoder": run["decoder"]}
+    """Return what version 1 meant: with this decoder there was no phase for it alone."""
+    content["config"]["train"].setdefault("decoder", {})["max_steps"] = 0
     return content | {"version": FORMAT_VERSION}
 
 

@@ -19,8 +19,9 @@ from ttsd.model.mel import compute_spectrogram
 from ttsd.training.batch import TrainingUtterance
 from ttsd.training.decoder import learn
 from ttsd.training.phase import Schedule, Turns, find_device, minimize, mixed_precision
+from ttsd.training.pitch import measure_pitch
 from ttsd.training.start import Start
-from ttsd.training.windows import Pairs, long_enough
+from ttsd.training.windows import Pairs, Spoken, long_enough
 from ttsd.utils.seeds import derive_seed
 
 # The noise Piper speaks with: latents as varied as its decoder was trained on.
@@ -56,9 +57,9 @@ def complete_student(
     # Spoken when a phase asks for it: a run that goes on from the full steps does not.
     crops = functools.cache(lambda: long_enough(speech(), completion.crop_frames, "train.completion.crop_frames"))
     spectrograms = functools.cache(
-        lambda: [(compute_spectrogram(wav.unsqueeze(0), config.audio)[0], z) for z, wav in crops()]
+        lambda: [(compute_spectrogram(wav.unsqueeze(0), config.audio)[0], z) for z, wav, _ in crops()]
     )
-    pairs = functools.cache(lambda: long_enough(speech(), windows.segment_frames, "train.decoder.segment_frames"))
+    spoken = functools.cache(lambda: long_enough(speech(), windows.segment_frames, "train.decoder.segment_frames"))
     device = find_device(config.train)
     phases: dict[str, tuple[nn.Module, Turns, int, str]] = {}
     if start.lacks_posterior_encoder:
@@ -71,7 +72,7 @@ def complete_student(
     if start.lacks_decoder:
         phases["completion-decoder"] = (
             decoder,
-            lambda step: learn(decoder, pairs(), config, device, step),
+            lambda step: learn(decoder, spoken(), config, device, step),
             completion.decoder_max_steps,
             "decoder",
         )
@@ -86,7 +87,7 @@ def complete_student(
 
 def speak_sentences(
     start: Start, utterances: Sequence[TrainingUtterance], config: Config, progress: Callable[[int, int, str], None]
-) -> Pairs:
+) -> Spoken:
     """Let the starting voice speak some of the corpus's sentences and keep what its decoder was given.
 
     Args:
@@ -96,7 +97,7 @@ def speak_sentences(
         progress: Told how many sentences are done.
 
     Returns:
-        For each sentence the latents float32 [hidden, n_frames] and the waveform float32 [n_frames * hop_length].
+        For each sentence latents, waveform and pitch; the last is empty where the student has a decoder already.
     """
     assert start.voice is not None
     rng = random.Random(derive_seed(config.seed, "completion"))
@@ -111,7 +112,9 @@ def speak_sentences(
             length_scale=1.0,
         )
         # Outside the inference mode they were made in, a loss can be taken of them.
-        spoken.append((synthesis.z.clone(), synthesis.wav.clone()))
+        wav = synthesis.wav.clone()
+        f0_hz = torch.from_numpy(measure_pitch(wav.numpy(), config.audio)) if start.lacks_decoder else torch.zeros(0)
+        spoken.append((synthesis.z.clone(), wav, f0_hz))
         progress(number + 1, len(chosen), "completion-speech")
     return spoken
 

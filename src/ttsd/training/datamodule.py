@@ -17,7 +17,7 @@ from ttsd.training.batch import Batch, TrainingUtterance, UtteranceDataset, coll
 from ttsd.training.sampler import EndlessBatches
 from ttsd.training.store import AudioStore, open_store
 
-Loader = DataLoader[tuple[str, Tensor, Tensor]]
+Loader = DataLoader[tuple[str, Tensor, Tensor, Tensor]]
 """Reads single utterances, and yields a `Batch` by its `collate_fn`."""
 
 
@@ -38,12 +38,12 @@ class TrainingData:
 def prepare_data(corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir: Path) -> TrainingData:
     """Prepare the utterances of a corpus for a student's symbols.
 
-    Phonemes that the corpus lacks and decoded clips are kept in the cache, by their contents; the clips are decoded by
-    the store's `fill`.
+    Phonemes that the corpus lacks, decoded clips and their pitch are kept in the cache, by their contents; clips and
+    pitch are made by the store's `fill`.
 
     Args:
         corpus: Clips at `audio.sample_rate`.
-        config: Reads `audio.hop_length`, `language` and `split`.
+        config: Reads `audio`, `language`, `model.decoder` and `split`.
         symbols: The student's.
         cache_dir: Where decoded clips and phonemes are kept.
 
@@ -52,7 +52,8 @@ def prepare_data(corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir
     """
     splits = {u.id: split_of(u, config.split) for u in corpus.utterances}
     wanted = [utterance for utterance in corpus.utterances if splits[utterance.id] != "test"]
-    store = open_store(cache_dir, {u.id: corpus.clip_path(u) for u in wanted})
+    pitched = config.audio if config.model.decoder == "source_filter" else None
+    store = open_store(cache_dir, {u.id: corpus.clip_path(u) for u in wanted}, pitched)
     silent = [u for u in wanted if not u.phonemes]
     spoken = phonemize_many([u.spoken for u in silent], config.language, cache_dir) if silent else []
     phonemes = {u.id: u.phonemes or "" for u in wanted} | {u.id: said for u, said in zip(silent, spoken, strict=True)}

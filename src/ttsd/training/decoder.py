@@ -21,6 +21,7 @@ from ttsd.data.symbols import SymbolTable
 from ttsd.model.discriminator import frozen
 from ttsd.model.mel import compute_spectrogram
 from ttsd.model.small_discriminator import SmallDiscriminator
+from ttsd.model.source_filter_decoder import decode, pitch_loss
 from ttsd.model.vits import Vits, build_vits
 from ttsd.training.batch import TrainingUtterance, UtteranceDataset
 from ttsd.training.checkpoint import load_tensors, read_checkpoint, save_checkpoint
@@ -28,13 +29,15 @@ from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_m
 from ttsd.training.phase import Schedule, Turns, find_device, minimize, mixed_precision
 from ttsd.training.shelf import BEST_NAME, Shelf
 from ttsd.training.store import AudioStore
-from ttsd.training.windows import Pairs, draw_windows, long_enough, spectral_loss
+from ttsd.training.windows import Spoken, draw_windows, long_enough, spectral_loss
 from ttsd.utils.files import atomic_path
 from ttsd.utils.seeds import derive_seed
 
 _DECODER, _DISCRIMINATOR = "decoder", "discriminator"
 _OPPONENTS_LEAD = 50
 """Steps in which the new discriminator learns alone."""
+_PITCH_WEIGHT = 1.0
+"""Of the error of the log pitch against the spectral loss."""
 Tell = Callable[[int, int, str], None]
 
 
@@ -79,13 +82,13 @@ def adapt_decoder(
     student.to(device).eval()
     shelf = Shelf(run_dir, symbols, config, history)
     # Spoken when a phase asks for them, and once.
-    pairs = functools.cache(lambda: speak_latents(student, utterances, store, config, progress))
+    spoken = functools.cache(lambda: speak_latents(student, utterances, store, config, progress))
     losses: dict[str, list[float]] = {}
     done = int(run["step"])
     for name, schedule in _schedules(config).items():
         kept = run_dir / f"{name}.ckpt"
         shelf.history += load_tensors(kept)["watched"] if kept.is_file() else []
-        parts, turns = _make_turns(name, student.waveform_decoder, pairs, config, device)
+        parts, turns = _make_turns(name, student.waveform_decoder, spoken, config, device)
         losses[name] = minimize(
             parts, turns, schedule, kept, progress, functools.partial(_watch, student, shelf, validate, done)
         )
@@ -117,71 +120,80 @@ def _watch(
 
 
 def _make_turns(
-    name: str, decoder: nn.Module, pairs: Callable[[], Pairs], config: Config, device: torch.device
+    name: str, decoder: nn.Module, spoken: Callable[[], Spoken], config: Config, device: torch.device
 ) -> tuple[dict[str, nn.Module], Turns]:
     if name == "decoder":
-        return {_DECODER: decoder}, lambda step: learn(decoder, pairs(), config, device, step)
+        return {_DECODER: decoder}, lambda step: learn(decoder, spoken(), config, device, step)
     torch.manual_seed(derive_seed(config.seed, "polish"))
     opponent = SmallDiscriminator().to(device)
     parts = {_DISCRIMINATOR: opponent, _DECODER: decoder}
-    return parts, lambda step: polish(decoder, opponent, pairs(), config, device, step)
+    return parts, lambda step: polish(decoder, opponent, spoken(), config, device, step)
 
 
 def learn(
-    decoder: nn.Module, pairs: Pairs, config: Config, device: torch.device, step: int
+    decoder: nn.Module, spoken: Spoken, config: Config, device: torch.device, step: int
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the loss of a decoder on windows of clips.
 
     Args:
         decoder: The decoder, on `device`.
-        pairs: Latents and waveforms, from `speak_latents`.
+        spoken: Latents, waveforms and pitches, from `speak_latents`.
         config: Reads `audio`, `train` and `seed`.
         device: Where the work is done.
         step: Number of the step, which the windows follow from.
     """
     decoder.train()
-    latents, wav = draw_windows(pairs, config.train.decoder, config.audio.hop_length, config.seed, step)
+    drawn = draw_windows(spoken, config.train.decoder, config.audio.hop_length, config.seed, step)
+    latents, wav, f0_hz = (part.to(device) for part in drawn)
+    torch.manual_seed(derive_seed(config.seed, "decoder", "sources", step))
     with mixed_precision(config.train, device):
-        spoken = decoder(latents.to(device))
-    yield _DECODER, spectral_loss(wav.to(device), spoken.squeeze(1).float(), config.audio)
+        made = decode(decoder, latents, f0_hz)
+        pitch = pitch_loss(decoder, latents, f0_hz)
+    loss = spectral_loss(wav, made.squeeze(1).float(), config.audio)
+    yield _DECODER, loss if pitch is None else loss + _PITCH_WEIGHT * pitch
 
 
 def polish(
-    decoder: nn.Module, opponent: SmallDiscriminator, pairs: Pairs, config: Config, device: torch.device, step: int
+    decoder: nn.Module, opponent: SmallDiscriminator, spoken: Spoken, config: Config, device: torch.device, step: int
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the loss of a small discriminator, then that of the decoder, which has it to deceive as well.
 
     Args:
         decoder: The decoder, on `device`.
         opponent: The discriminator, on `device`.
-        pairs: Latents and waveforms, from `speak_latents`.
+        spoken: Latents, waveforms and pitches, from `speak_latents`.
         config: Reads `audio`, `train` and `seed`; the weights of the losses are those of the full steps.
         device: Where the work is done.
         step: Number of the step; the first ones are the discriminator's alone.
     """
     decoder.train()
     train, weights = config.train, config.train.loss_weights
-    latents, wav = draw_windows(pairs, train.decoder, config.audio.hop_length, config.seed, -1 - step)
-    wav = wav.to(device).unsqueeze(1)
+    drawn = draw_windows(spoken, train.decoder, config.audio.hop_length, config.seed, -1 - step)
+    latents, wav, f0_hz = (part.to(device) for part in drawn)
+    wav = wav.unsqueeze(1)
+    torch.manual_seed(derive_seed(config.seed, "polish", "sources", step))
     with mixed_precision(train, device):
-        spoken = decoder(latents.to(device)).float()
-        fake, _ = opponent(spoken.detach())
+        made = decode(decoder, latents, f0_hz).float()
+        pitch = pitch_loss(decoder, latents, f0_hz)
+        fake, _ = opponent(made.detach())
         real, _ = opponent(wav)
     yield _DISCRIMINATOR, discriminator_loss(real, fake)
     if step < _OPPONENTS_LEAD:
         return
     with frozen(opponent), mixed_precision(train, device):
-        fake, fake_features = opponent(spoken)
+        fake, fake_features = opponent(made)
         with torch.no_grad():
             _, real_features = opponent(wav)
-    loss = weights.mel * spectral_loss(wav.squeeze(1), spoken.squeeze(1), config.audio)
+    loss = weights.mel * spectral_loss(wav.squeeze(1), made.squeeze(1), config.audio)
+    if pitch is not None:
+        loss = loss + weights.mel * _PITCH_WEIGHT * pitch
     loss = loss + weights.adversarial * adversarial_loss(fake)
     yield _DECODER, loss + weights.feature_matching * feature_matching_loss(real_features, fake_features)
 
 
 def speak_latents(
     student: Vits, utterances: Sequence[TrainingUtterance], store: AudioStore, config: Config, progress: Tell
-) -> Pairs:
+) -> Spoken:
     """Let the text speak each clip in latents, with the clip's own timing.
 
     Args:
@@ -192,8 +204,7 @@ def speak_latents(
         progress: Told how many are done.
 
     Returns:
-        For each clip of a window's length or longer, the latents float32 [hidden, n_frames] and the waveform float32
-        [n_frames * hop_length], on the CPU.
+        For each clip of a window's length or longer, latents, waveform and pitch, on the CPU.
 
     Raises:
         StageError: Every clip is shorter than a window.
@@ -201,13 +212,13 @@ def speak_latents(
     generator = torch.Generator().manual_seed(derive_seed(config.seed, "decoder", "utterances"))
     order = torch.randperm(len(utterances), generator=generator)[: config.train.decoder.n_utterances].tolist()
     dataset = UtteranceDataset([utterances[i] for i in order], store, config.audio.hop_length)
-    pairs = []
+    spoken = []
     for number in range(len(dataset)):
-        _, symbol_ids, wav = dataset[number]
+        _, symbol_ids, wav, f0_hz = dataset[number]
         torch.manual_seed(derive_seed(config.seed, "decoder", "noise", number))
-        pairs.append((_latents_of_text(student, symbol_ids, wav, config), wav))
+        spoken.append((_latents_of_text(student, symbol_ids, wav, config), wav, f0_hz))
         progress(number + 1, len(dataset), "decoder-latents")
-    return long_enough(pairs, config.train.decoder.segment_frames, "train.decoder.segment_frames")
+    return long_enough(spoken, config.train.decoder.segment_frames, "train.decoder.segment_frames")
 
 
 @torch.no_grad()

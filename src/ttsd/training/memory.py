@@ -89,6 +89,7 @@ def _count_kept(student: Vits, config: Config, n_frames: int, slice_frames: int)
             symbol_lengths=torch.full((_N_CLIPS,), n_symbols),
             wav=0.1 * torch.randn(_N_CLIPS, n_frames * hop),
             frame_lengths=torch.full((_N_CLIPS,), n_frames),
+            f0_hz=torch.full((_N_CLIPS, n_frames), 150.0),
         )
         one = torch.ones(())
         student.train()

@@ -6,6 +6,7 @@ import torch
 
 from ttsd.config import Config
 from ttsd.model.mel import compute_mel, compute_spectrogram
+from ttsd.model.source_filter_decoder import decode, pitch_loss
 from ttsd.model.vits import Vits
 from ttsd.training.batch import Batch
 from ttsd.training.losses import kl_loss, mel_loss
@@ -21,13 +22,17 @@ def validation_losses(student: Vits, batch: Batch, config: Config) -> dict[str, 
     # The divergence is an estimate from a draw, and means nothing without its noise.
     z_p = student.flow(z, mask)
     prior = student.align(text, batch.symbol_lengths, z_p, mask, batch.frame_lengths)
-    wav = student.waveform_decoder(m_q * mask)
+    latents = m_q * mask
+    wav = decode(student.waveform_decoder, latents, batch.f0_hz)
+    pitch = pitch_loss(student.waveform_decoder, latents, batch.f0_hz)
     mel = compute_mel(compute_spectrogram(wav.squeeze(1), audio), audio)
     losses = {
         "mel": weights.mel * mel_loss(compute_mel(spec, audio), mel),
         "kl": weights.kl * kl_loss(z_p, logs_q, prior.m_p, prior.logs_p, mask) / batch.frame_lengths.sum(),
         "duration": weights.duration * prior.duration_loss / batch.symbol_lengths.sum(),
     }
+    if pitch is not None:
+        losses["pitch"] = weights.pitch * pitch
     return {name: float(value) for name, value in losses.items()}
 
 

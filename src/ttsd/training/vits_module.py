@@ -11,6 +11,7 @@ from torch import Tensor
 from TTS.tts.utils.helpers import sequence_mask
 
 from ttsd.config import Config
+from ttsd.errors import ConfigError
 from ttsd.model.discriminator import discriminate, frozen
 from ttsd.model.mel import compute_mel, compute_spectrogram
 from ttsd.model.vits import Forward, Vits, generator_parameters, take_slices
@@ -60,6 +61,7 @@ class VitsModule(lightning.LightningModule):
         self.config = config
         self.discriminator_is_new = discriminator_is_new
         """It stands against pretrained parts."""
+        freeze(student, config.train.frozen)
         self.step = 0
         self._optimizer_states: list[dict[str, list[Tensor]]] = []
         self.averages = {name: p.detach().clone() for name, p in generator_parameters(student).items()}
@@ -119,7 +121,7 @@ class VitsModule(lightning.LightningModule):
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return the generator's AdamW, and the discriminator's where there is one."""
         train = self.config.train
-        groups = [list(generator_parameters(self.student).values())]
+        groups = [[p for p in generator_parameters(self.student).values() if p.requires_grad]]
         if train.adversarial_start_step is not None:
             groups.append(list(self.student.disc.parameters()))
         return [
@@ -177,7 +179,12 @@ class VitsModule(lightning.LightningModule):
     def forward_generator(self, batch: Batch, spec: Tensor) -> Forward:
         """Run the generator once, on a batch and its `measure_spectrogram`."""
         return self.student.forward_slices(
-            batch.symbol_ids, batch.symbol_lengths, spec, batch.frame_lengths, self.config.train.segment_frames
+            batch.symbol_ids,
+            batch.symbol_lengths,
+            spec,
+            batch.frame_lengths,
+            batch.f0_hz,
+            self.config.train.segment_frames,
         )
 
     @torch.no_grad()
@@ -209,6 +216,8 @@ class VitsModule(lightning.LightningModule):
                 "kl": weights.kl * kl / shares.n_frames,
                 "duration": weights.duration * prior.duration_loss / shares.n_symbols,
             }
+        if outputs.pitch_loss is not None:
+            losses["pitch"] = weights.pitch * outputs.pitch_loss * shares.clips
         if self.is_adversarial:
             with frozen(self.student.disc):
                 fake_scores, fake_features = self._discriminate(self.student.disc, outputs.wav)
@@ -300,6 +309,24 @@ class VitsModule(lightning.LightningModule):
         self._sums, self._n_summed = {}, 0
         for logger in self.loggers:
             logger.log_metrics(values, step=self.step)
+
+
+def freeze(student: Vits, beginnings: tuple[str, ...]) -> None:
+    """Keep the weights whose names begin so as they are.
+
+    Raises:
+        ConfigError: A beginning is that of no weight, or no weight is left to learn.
+    """
+    parameters = generator_parameters(student)
+    for beginning in beginnings:
+        chosen = [parameter for name, parameter in parameters.items() if name.startswith(beginning)]
+        if not chosen:
+            parts = ", ".join(dict.fromkeys(name.split(".")[0] for name in parameters))
+            raise ConfigError(f"train.frozen: no weight's name begins with {beginning}; the parts are {parts}")
+        for parameter in chosen:
+            parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in parameters.values()):
+        raise ConfigError("train.frozen leaves nothing to learn; take a part out of it")
 
 
 @torch.no_grad()

@@ -11,53 +11,58 @@ from ttsd.utils.seeds import derive_seed
 
 Pairs = list[tuple[Tensor, Tensor]]
 """Latents, and something that belongs to them frame by frame."""
+Spoken = list[tuple[Tensor, Tensor, Tensor]]
+"""Latents float32 [hidden, n_frames], their waveform float32 [n_frames * hop_length], its pitch in Hz [n_frames]."""
 
 _RESOLUTIONS = ((512, 80), (1024, 80), (2048, 120))
 """Length of the Fourier transform in samples, and mel bands; successive frames are a quarter of the former apart."""
 
 
-def long_enough(pairs: Pairs, n_frames: int, setting: str) -> Pairs:
-    """Return the pairs of at least this many frames.
+def long_enough(spoken: Spoken, n_frames: int, setting: str) -> Spoken:
+    """Return the speech of at least this many frames.
 
     Args:
-        pairs: Latents float32 [hidden, n_frames], and something that belongs to them.
+        spoken: Latents, waveforms and pitches.
         n_frames: The least number.
         setting: Name of the setting that asks for it.
 
     Raises:
         StageError: There is none.
     """
-    kept = [pair for pair in pairs if pair[0].shape[1] >= n_frames]
+    kept = [one for one in spoken if one[0].shape[1] >= n_frames]
     if not kept:
-        longest = max(z.shape[1] for z, _ in pairs)
-        raise StageError(f"{setting} is {n_frames}, and the longest of {len(pairs)} clips has {longest}; lower it")
+        longest = max(one[0].shape[1] for one in spoken)
+        raise StageError(f"{setting} is {n_frames}, and the longest of {len(spoken)} clips has {longest}; lower it")
     return kept
 
 
-def draw_windows(pairs: Pairs, config: DecoderConfig, hop_length: int, seed: int, step: int) -> tuple[Tensor, Tensor]:
+def draw_windows(
+    spoken: Spoken, config: DecoderConfig, hop_length: int, seed: int, step: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Draw the windows of a step.
 
     Args:
-        pairs: Latents float32 [hidden, n_frames] and waveforms float32 [n_frames * hop_length].
+        spoken: Latents, waveforms and pitches.
         config: Number and length of the windows.
         hop_length: Samples in a frame.
         seed: The run's seed.
         step: Number of the step, which the windows follow from.
 
     Returns:
-        Latents float32 [B, hidden, segment_frames] and waveforms float32 [B, segment_frames * hop_length].
+        Latents float32 [B, hidden, segment_frames], waveforms float32 [B, segment_frames * hop_length] and pitches in
+        Hz, float32 [B, segment_frames].
     """
     generator = torch.Generator().manual_seed(derive_seed(seed, "decoder", step))
-    lengths = torch.tensor([z.shape[1] for z, _ in pairs], dtype=torch.float64)
+    lengths = torch.tensor([z.shape[1] for z, _, _ in spoken], dtype=torch.float64)
     chosen = torch.multinomial(lengths, config.batch_size, replacement=True, generator=generator).tolist()
-    latents, waves = [], []
+    windows = []
     for i in chosen:
-        z, wav = pairs[i]
+        z, wav, f0_hz = spoken[i]
         first = int(torch.randint(z.shape[1] - config.segment_frames + 1, (1,), generator=generator))
         last = first + config.segment_frames
-        latents.append(z[:, first:last])
-        waves.append(wav[first * hop_length : last * hop_length])
-    return torch.stack(latents), torch.stack(waves)
+        windows.append((z[:, first:last], wav[first * hop_length : last * hop_length], f0_hz[first:last]))
+    latents, waves, pitches = (torch.stack(part) for part in zip(*windows, strict=True))
+    return latents, waves, pitches
 
 
 def spectral_loss(original: Tensor, spoken: Tensor, audio: AudioConfig) -> Tensor:

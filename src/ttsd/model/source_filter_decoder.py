@@ -1,0 +1,198 @@
+"""A decoder that filters a voice's two sources, the vibration of the vocal folds and noise, frame by frame.
+
+A decoder that has only latents to go by and no discriminator to answer to makes what repeats with its frames: the same
+latents give the same samples in every frame, so its tones are multiples of the frame rate, and speech becomes monotone.
+Here the pitch is predicted from the latents and summed up to the phase of a pulse train, and what is left to learn are
+two filters per frame, one for the pulses and one for noise, which no phase has to be guessed for.
+
+The source and filter are those of Fant, 1960, "Acoustic theory of speech production"; in a network, Wang, Takaki and
+Yamagishi, 2019, "Neural source-filter waveform models for statistical parametric speech synthesis". The filters are
+found at frame rate by the blocks of Liu et al., 2022, "A ConvNet for the 2020s", and applied to spectra, as Siuzdak,
+2023, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders", makes spectra.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ttsd.config import AudioConfig
+
+_KERNEL_SIZE = 7
+_EXPANSION = 3
+_PITCH_CHANNELS, _PITCH_KERNEL_SIZE = 128, 5
+_MAX_LOG_GAIN = 6.0
+_START_LOG_GAINS = (-3.0, -5.0)
+"""Of pulses and noise before training: speech some 26 dB below full scale."""
+_MIDDLE_F0_HZ = 150.0
+
+
+class SourceFilterDecoder(nn.Module):
+    """Turns latents into a waveform, each frame into `hop_length` samples.
+
+    Args:
+        in_channels: Channels of the latents.
+        audio: `sample_rate`, `n_fft` and `hop_length`; `n_fft` is a multiple of `hop_length`.
+        channels: Width of the blocks.
+        n_blocks: Number of blocks.
+    """
+
+    window: Tensor
+
+    def __init__(self, in_channels: int, audio: AudioConfig, channels: int = 256, n_blocks: int = 6) -> None:
+        super().__init__()
+        self.sample_rate, self.n_fft, self.hop_length = audio.sample_rate, audio.n_fft, audio.hop_length
+        padding = _PITCH_KERNEL_SIZE // 2
+        self.pitch = nn.Sequential(
+            nn.Conv1d(in_channels, _PITCH_CHANNELS, _PITCH_KERNEL_SIZE, padding=padding),
+            nn.GELU(),
+            nn.Conv1d(_PITCH_CHANNELS, _PITCH_CHANNELS, _PITCH_KERNEL_SIZE, padding=padding),
+            nn.GELU(),
+            nn.Conv1d(_PITCH_CHANNELS, 1, _PITCH_KERNEL_SIZE, padding=padding),
+        )
+        self.enter = nn.Conv1d(in_channels, channels, _KERNEL_SIZE, padding=_KERNEL_SIZE // 2)
+        self.enter_norm = nn.LayerNorm(channels)
+        self.blocks = nn.ModuleList(_ConvNeXtBlock(channels, 1 / n_blocks) for _ in range(n_blocks))
+        self.leave_norm = nn.LayerNorm(channels)
+        n_freqs = self.n_fft // 2 + 1
+        self.head = nn.Linear(channels, 2 * n_freqs)
+        nn.init.trunc_normal_(self.head.weight, std=0.02)
+        with torch.no_grad():
+            self.head.bias.copy_(torch.tensor(_START_LOG_GAINS).repeat_interleave(n_freqs))
+        self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
+
+    def forward(self, z: Tensor, g: Tensor | None = None, f0_hz: Tensor | None = None) -> Tensor:  # noqa: ARG002 (coqui's decoders take a speaker)
+        """Decode latents; every call draws new noise and begins the pulses at another place.
+
+        Args:
+            z: Latents, float [B, in_channels, n_frames].
+            g: Not used: one speaker.
+            f0_hz: Pitch of every frame in Hz, float32 [B, n_frames], above 0 where there is no voice as well; none
+                takes the pitch that is predicted from the latents.
+
+        Returns:
+            Waveform, float32 [B, 1, n_frames * hop_length].
+        """
+        if f0_hz is None:
+            f0_hz = torch.exp(self.predict_log_f0(z))
+        x = self.enter_norm(self.enter(z).transpose(1, 2)).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x)
+        log_gains = self.head(self.leave_norm(x.transpose(1, 2))).float().clamp(max=_MAX_LOG_GAIN)
+        gains = torch.exp(log_gains).chunk(2, dim=2)
+        with torch.autocast(z.device.type, enabled=False):
+            with torch.no_grad():
+                pulses = make_pulses(f0_hz.float(), self.sample_rate, self.hop_length)
+                sources = [self.analyse(pulses), self.analyse(torch.randn_like(pulses))]
+            return self.invert(sources[0] * gains[0] + sources[1] * gains[1]).unsqueeze(1)
+
+    def predict_log_f0(self, z: Tensor) -> Tensor:
+        """Return the natural logarithm of the pitch in Hz, float32 [B, n_frames], from latents [B, channels, n_frames].
+
+        Where there is no voice it leads from the pitch before to the one after.
+        """
+        predicted: Tensor = self.pitch(z).squeeze(1).float()
+        return predicted + math.log(_MIDDLE_F0_HZ)
+
+    def analyse(self, wav: Tensor) -> Tensor:
+        """Return the spectrum of a waveform [B, n_frames * hop_length], complex64 [B, n_frames, n_fft // 2 + 1].
+
+        It is framed as `compute_spectrogram` frames it.
+        """
+        edge = (self.n_fft - self.hop_length) // 2
+        wav = nn.functional.pad(wav.unsqueeze(1), (edge, edge)).squeeze(1)
+        spectrum = torch.stft(
+            wav, self.n_fft, self.hop_length, window=self.window, center=False, return_complex=True
+        )  # fmt: skip
+        return spectrum.transpose(1, 2)
+
+    def invert(self, spectrum: Tensor) -> Tensor:
+        """Return the waveform of a spectrum that is framed as `compute_spectrogram` frames it.
+
+        Args:
+            spectrum: complex64 [B, n_frames, n_fft // 2 + 1], analysed with a Hann window.
+
+        Returns:
+            Waveform, float32 [B, n_frames * hop_length].
+        """
+        frames = torch.fft.irfft(spectrum, n=self.n_fft, dim=2) * self.window
+        envelope = self._overlap_add((self.window**2).expand(1, frames.shape[1], -1))
+        edge = (self.n_fft - self.hop_length) // 2
+        # At the outermost samples a single window is left, and that near its zero.
+        return self._overlap_add(frames)[:, edge:-edge] / envelope[:, edge:-edge].clamp(min=1e-4)
+
+    def _overlap_add(self, frames: Tensor) -> Tensor:
+        n_batch, n_frames, _ = frames.shape
+        n_parts = self.n_fft // self.hop_length
+        parts = frames.reshape(n_batch, n_frames, n_parts, self.hop_length)
+        shifted = [nn.functional.pad(parts[:, :, i], (0, 0, i, n_parts - 1 - i)) for i in range(n_parts)]
+        return torch.stack(shifted).sum(0).reshape(n_batch, -1)
+
+
+def make_pulses(f0_hz: Tensor, sample_rate: int, hop_length: int) -> Tensor:
+    """Return the sum of all harmonics below half the sample rate, each as strong as the next, with a power of 1.
+
+    The sum of K cosines is (sin((K + 1/2) x) / sin(x / 2) - 1) / 2 (Dirichlet's kernel).
+
+    Args:
+        f0_hz: Pitch of every frame in Hz, float32 [B, n_frames], above 0.
+        sample_rate: In Hz.
+        hop_length: Samples in a frame.
+
+    Returns:
+        float32 [B, n_frames * hop_length]; the pulses begin anywhere within a period.
+    """
+    f0_hz = nn.functional.interpolate(f0_hz.unsqueeze(1), scale_factor=hop_length, mode="linear").squeeze(1)
+    # In 64 bits: at the end of a long utterance the phase of the 60th harmonic is 10^5 periods.
+    periods = torch.cumsum(f0_hz.double() / sample_rate, dim=1) + torch.rand(f0_hz.shape[0], 1, device=f0_hz.device)
+    half = (math.pi * (periods % 1)).float()
+    n_harmonics = torch.floor(0.5 * sample_rate / f0_hz).clamp(min=1)
+    sine = torch.sin(half)
+    at_peak = sine.abs() < 1e-4
+    ratio = torch.sin((2 * n_harmonics + 1) * half) / torch.where(at_peak, torch.ones_like(sine), sine)
+    total = torch.where(at_peak, n_harmonics, 0.5 * (ratio - 1))
+    return total * torch.sqrt(2 / n_harmonics)
+
+
+def decode(decoder: nn.Module, z: Tensor, f0_hz: Tensor) -> Tensor:
+    """Decode latents whose pitch is known; a decoder without sources has no use for it.
+
+    Args:
+        decoder: Any of a student's decoders.
+        z: Latents, float [B, in_channels, n_frames].
+        f0_hz: float32 [B, n_frames].
+
+    Returns:
+        Waveform, float [B, 1, n_frames * hop_length].
+    """
+    wav: Tensor = decoder(z, f0_hz=f0_hz) if isinstance(decoder, SourceFilterDecoder) else decoder(z)
+    return wav
+
+
+def pitch_loss(decoder: nn.Module, z: Tensor, f0_hz: Tensor) -> Tensor | None:
+    """Return the mean absolute error of the log pitch that a decoder hears in latents, or none if it hears none.
+
+    Args:
+        decoder: Any of a student's decoders.
+        z: Latents, float [B, in_channels, n_frames].
+        f0_hz: The clips' own pitch in Hz, float32 [B, n_frames], above 0.
+    """
+    if not isinstance(decoder, SourceFilterDecoder):
+        return None
+    return nn.functional.l1_loss(decoder.predict_log_f0(z), torch.log(f0_hz.float()))
+
+
+class _ConvNeXtBlock(nn.Module):
+    def __init__(self, channels: int, scale: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(channels, channels, _KERNEL_SIZE, padding=_KERNEL_SIZE // 2, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.expand = nn.Linear(channels, _EXPANSION * channels)
+        self.project = nn.Linear(_EXPANSION * channels, channels)
+        self.scale = nn.Parameter(torch.full((channels,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.depthwise(x).transpose(1, 2))
+        y = self.scale * self.project(nn.functional.gelu(self.expand(y)))
+        residual: Tensor = y.transpose(1, 2)
+        return x + residual
