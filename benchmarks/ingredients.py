@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from black_box import ROOT, SPLIT, TEACHERS, measure, prepare, ttsd
+
 from ttsd.config import load_config
 
 SHARE = 3
@@ -63,7 +64,9 @@ def main() -> None:
             took_s = time.perf_counter() - begun_s
             told.write_text(json.dumps(measure(curated, run) | {"train_s": took_s}))
         rows.append((name, json.loads(told.read_text())))
-    print("| | minutes | WER - teacher's | CER - teacher's | way to its voice | DNSMOS - teacher's |\n|---|---|---|---|---|---|")
+    columns = ("", "minutes", "WER - teacher's", "CER - teacher's", "way to its voice", "DNSMOS - teacher's")
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
     for name, result in rows:
         print(f"| {INGREDIENTS[name][0]} | {describe(result)} |")
 

@@ -21,7 +21,7 @@ def write_clips(folder: Path, subtype: str) -> dict[str, Path]:
     return clips
 
 
-def filled(folder: Path, clips: dict[str, Path], told: list[tuple[int, int]] | None = None) -> AudioStore:
+def filled(folder: Path, clips: dict[str, Path], told: list[tuple[int, int, str]] | None = None) -> AudioStore:
     store = open_store(folder, clips)
     store.fill(lambda *said: told.append(said) if told is not None else None)
     return store
@@ -40,9 +40,9 @@ def test_a_store_gives_the_samples_of_the_files(tmp_path: Path) -> None:
 
 def test_clips_are_decoded_once_and_again_when_they_change(tmp_path: Path) -> None:
     clips = write_clips(tmp_path, "PCM_16")
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, int, str]] = []
     first = filled(tmp_path / "cache", clips, told)
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(n, 3, "decoding") for n in (1, 2, 3)]
     again = filled(tmp_path / "cache", clips, told)
     assert len(told) == 3
     assert again.path == first.path
@@ -69,7 +69,7 @@ def test_the_pitch_of_the_clips_is_measured_once(tmp_path: Path) -> None:
         clips[name] = tmp_path / f"{name}.wav"
         wav = make_pulses(torch.full((1, 60), f0_hz), audio.sample_rate, audio.hop_length)[0].numpy() * 0.1
         soundfile.write(clips[name], wav, audio.sample_rate)
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, int, str]] = []
     for _ in range(2):
         store = open_store(tmp_path / "cache", clips, audio)
         store.fill(lambda *said: told.append(said))
@@ -77,7 +77,7 @@ def test_the_pitch_of_the_clips_is_measured_once(tmp_path: Path) -> None:
             np.testing.assert_allclose(store.read_pitch(name, 60)[5:-5], f0_hz, rtol=0.01)
     assert store.read_pitch("low", 7).shape == (7,)
     # Decoded once, and measured once.
-    assert told == [(1, 2), (2, 2)] * 2
+    assert told == [(n, 2, what) for what in ("decoding", "pitch") for n in (1, 2)]
     assert not open_store(tmp_path / "cache", clips).read_pitch("low", 60).any()
 
 

@@ -25,6 +25,8 @@ _MAX_LOG_GAIN = 6.0
 _START_LOG_GAINS = (-3.0, -5.0)
 """Of pulses and noise before training: speech some 26 dB below full scale."""
 _MIDDLE_F0_HZ = 150.0
+_PERIOD = 2**32
+"""A phase counts from 0 to this."""
 
 
 class SourceFilterDecoder(nn.Module):
@@ -143,9 +145,11 @@ def make_pulses(f0_hz: Tensor, sample_rate: int, hop_length: int) -> Tensor:
         float32 [B, n_frames * hop_length]; the pulses begin anywhere within a period.
     """
     f0_hz = nn.functional.interpolate(f0_hz.unsqueeze(1), scale_factor=hop_length, mode="linear").squeeze(1)
-    # In 64 bits: at the end of a long utterance the phase of the 60th harmonic is 10^5 periods.
-    periods = torch.cumsum(f0_hz.double() / sample_rate, dim=1) + torch.rand(f0_hz.shape[0], 1, device=f0_hz.device)
-    half = (math.pi * (periods % 1)).float()
+    # In whole numbers: the rounding of a sum of fractions adds up, and every harmonic multiplies it.
+    begin = torch.rand(f0_hz.shape[0], 1, device=f0_hz.device)
+    advance = torch.cat([begin, f0_hz / sample_rate], dim=1) * _PERIOD
+    phase = torch.cumsum(advance.long(), dim=1)[:, 1:] % _PERIOD
+    half = math.pi * (phase.float() / _PERIOD)
     n_harmonics = torch.floor(0.5 * sample_rate / f0_hz).clamp(min=1)
     sine = torch.sin(half)
     at_peak = sine.abs() < 1e-4

@@ -61,7 +61,7 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
         if not data.train:
             findings.append(Finding("lengths", "fail", f"{in_dir}: no utterance is in the train split; add data"))
         return findings
-    data.store.fill(lambda done, total: progress(done, total, "decoding"))
+    data.store.fill(progress)
     progress(0, 1, "rehearsal")
     findings.append(_expect_memory(start, data, config))
     findings.append(_rehearse(start, data, config))

@@ -91,7 +91,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         return done
     _write_config(out_dir, config)
     start, data = load()
-    data.store.fill(lambda done, total: progress(done, total, "decoding"))
+    data.store.fill(progress)
     losses = complete_student(start, data.train, out_dir, config, progress)
     # Not before: where completion refuses its settings, nothing is made yet that would block the mended command.
     if start.voice is not None:

@@ -52,11 +52,11 @@ class AudioStore:
         # Another process maps the file for itself, and decodes nothing.
         return vars(self) | {"_samples": None, "_clips": {}, "_f0_hz": None}
 
-    def fill(self, progress: Callable[[int, int], None]) -> None:
+    def fill(self, progress: Callable[[int, int, str], None]) -> None:
         """Decode the clips, and measure their pitch, where the files are not there yet.
 
         Args:
-            progress: Told how many clips are done, and of how many.
+            progress: Told how many clips are done, of how many, and of which of the two.
 
         Raises:
             StageError: The disk is full or read-only.
@@ -66,22 +66,22 @@ class AudioStore:
         if self._pitched is not None and not self.pitch_path.is_file():
             self._measure(self._pitched, progress)
 
-    def _decode(self, progress: Callable[[int, int], None]) -> None:
+    def _decode(self, progress: Callable[[int, int, str], None]) -> None:
         n_samples = sum(length for _, length in self.places.values())
         with atomic_path(self.path) as temporary:
             samples = np.lib.format.open_memmap(temporary, mode="w+", dtype=self._dtype, shape=(max(n_samples, 1),))
             for number, (name, path) in enumerate(self._clips.items(), start=1):
                 first, length = self.places[name]
                 samples[first : first + length] = soundfile.read(path, dtype=self._dtype.name)[0]
-                progress(number, len(self._clips))
+                progress(number, len(self._clips), "decoding")
             samples.flush()
             del samples
 
-    def _measure(self, audio: AudioConfig, progress: Callable[[int, int], None]) -> None:
+    def _measure(self, audio: AudioConfig, progress: Callable[[int, int, str], None]) -> None:
         f0_hz = np.empty(sum(length for _, length in self._pitch_places.values()), dtype=np.float32)
         for number, (name, (first, length)) in enumerate(self._pitch_places.items(), start=1):
             f0_hz[first : first + length] = measure_pitch(self.read(name), audio)
-            progress(number, len(self.places))
+            progress(number, len(self.places), "pitch")
         with atomic_path(self.pitch_path) as temporary:
             np.save(temporary, f0_hz)
 
