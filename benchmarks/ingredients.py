@@ -27,21 +27,23 @@ INGREDIENTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "batch-2": ("batches of 2, twice as many", ("train.batch_size=2",)),
     "batch-8": ("batches of 8, half as many", ("train.batch_size=8",)),
     "ema": ("without averaged weights", ("train.ema_decay=0",)),
-    "alone": ("without the decoder by itself", ("train.decoder.max_steps=0",)),
+    "alone": ("without the decoder by itself", ("train.decoder.max_steps=0", "train.decoder.polish_max_steps=0")),
     "noise": ("noise in the latents", ("train.decoder.noise_scale=0.333", "synth.noise_scale=0.333")),
     "hifigan": ("HiFi-GAN decoder", ("model.decoder=hifigan",)),
-    "polish": ("a short adversarial phase at the end", ("train.decoder.polish_max_steps=400",)),
+    "polish": ("without the adversarial phase at its end", ("train.decoder.polish_max_steps=0",)),
 }
 
 
 def settings_of(name: str, recipe: Path) -> tuple[str, ...]:
     """Return the settings of a variant: the recipe's steps, shortened, and what is different."""
     train = load_config(recipe, [*SPLIT]).train
-    n_full, n_alone = train.max_steps // SHARE, train.decoder.max_steps // SHARE
+    n_full, n_alone, n_polish = (
+        steps // SHARE for steps in (train.max_steps, train.decoder.max_steps, train.decoder.polish_max_steps)
+    )
     n_full = {"batch-2": 2 * n_full, "batch-8": n_full // 2}.get(name, n_full)
     return (
         *SPLIT, f"train.max_steps={n_full}", f"train.checkpoint_every_steps={n_full}",
-        f"train.decoder.max_steps={n_alone}", *INGREDIENTS[name][1],
+        f"train.decoder.max_steps={n_alone}", f"train.decoder.polish_max_steps={n_polish}", *INGREDIENTS[name][1],
     )  # fmt: skip
 
 
