@@ -110,13 +110,8 @@ def main() -> None:
     for teacher in options.teachers:
         folder = options.work / teacher
         curated = prepare(teacher, folder, options.minutes)
-        run, clock = folder / options.name, folder / f"{options.name}.seconds"
-        begun_s = time.perf_counter()
-        ttsd("train", options.recipe, curated, run, settings=(*SPLIT, *options.settings))
-        if not clock.is_file():
-            clock.write_text(f"{time.perf_counter() - begun_s:.0f}")
-        result = measure(curated, run) | {"train_s": int(clock.read_text())}
-        (folder / f"{options.name}.json").write_text(json.dumps(result))
+        run = folder / options.name
+        result = learn(options.recipe, curated, run, tuple(options.settings))
         rows.append(f"| {teacher} | {describe(result)} |")
         show_curve(run)
     columns = ("teacher", "training", "its WER", "student", "way to its voice", "its DNSMOS", "student", "similarity")
@@ -124,6 +119,18 @@ def main() -> None:
     print("|---" * len(columns) + "|")
     print("\n".join(rows))
     print("bars: 60 min, WER + 2 points, 95 %, DNSMOS - 0.10")
+
+
+def learn(recipe: Path, curated: Path, run: Path, settings: tuple[str, ...]) -> dict[str, Any]:
+    """Train a voice and measure it; the result is kept beside the run."""
+    clock = run.with_name(f"{run.name}.seconds")
+    begun_s = time.perf_counter()
+    ttsd("train", recipe, curated, run, settings=(*SPLIT, *settings))
+    if not clock.is_file():
+        clock.write_text(f"{time.perf_counter() - begun_s:.0f}")
+    result = measure(curated, run) | {"train_s": int(clock.read_text())}
+    run.with_name(f"{run.name}.json").write_text(json.dumps(result))
+    return result
 
 
 def describe(result: dict[str, Any]) -> str:

@@ -9,11 +9,10 @@ corpora are those of black_box.py. Goes on where it was stopped.
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-from black_box import ROOT, SPLIT, TEACHERS, measure, prepare, ttsd
+from black_box import ROOT, TEACHERS, learn, prepare
 
 from ttsd.config import load_config
 
@@ -36,13 +35,13 @@ INGREDIENTS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def settings_of(name: str, recipe: Path) -> tuple[str, ...]:
     """Return the settings of a variant: the recipe's steps, shortened, and what is different."""
-    train = load_config(recipe, [*SPLIT]).train
+    train = load_config(recipe).train
     n_full, n_alone, n_polish = (
         steps // SHARE for steps in (train.max_steps, train.decoder.max_steps, train.decoder.polish_max_steps)
     )
     n_full = {"batch-2": 2 * n_full, "batch-8": n_full // 2}.get(name, n_full)
     return (
-        *SPLIT, f"train.max_steps={n_full}", f"train.checkpoint_every_steps={n_full}",
+        f"train.max_steps={n_full}", f"train.checkpoint_every_steps={n_full}",
         f"train.decoder.max_steps={n_alone}", f"train.decoder.polish_max_steps={n_polish}", *INGREDIENTS[name][1],
     )  # fmt: skip
 
@@ -59,12 +58,9 @@ def main() -> None:
     rows = []
     for name in options.only:
         run = folder / f"ingredient-{name}"
-        told = folder / f"ingredient-{name}.json"
+        told = run.with_name(f"{run.name}.json")
         if not told.is_file():
-            begun_s = time.perf_counter()
-            ttsd("train", options.recipe, curated, run, settings=settings_of(name, options.recipe))
-            took_s = time.perf_counter() - begun_s
-            told.write_text(json.dumps(measure(curated, run) | {"train_s": took_s}))
+            learn(options.recipe, curated, run, settings_of(name, options.recipe))
         rows.append((name, json.loads(told.read_text())))
     columns = ("", "minutes", "WER - teacher's", "CER - teacher's", "way to its voice", "DNSMOS - teacher's")
     print(f"| {' | '.join(columns)} |")

@@ -203,6 +203,13 @@ def test_a_source_filter_decoder_learns_in_every_phase_and_speaks(curated_corpus
     assert {part["part"]: part["n_new"] for part in parts}["waveform_decoder"] == 0
 
 
+def test_weights_that_cannot_be_frozen_are_told_before_anything_is_made(curated_corpus: Path, tmp_path: Path) -> None:
+    config = load_config(None, [*SETTINGS, 'train.frozen=["txt_encoder"]'])
+    with pytest.raises(ConfigError, match="no weight's name begins with txt_encoder"):
+        train.run(curated_corpus, tmp_path / "run", config)
+    assert not list((tmp_path / "run").glob("*.ckpt"))
+
+
 def test_tensorboard_shows_losses_clips_and_mels(run_dir: Path) -> None:
     events = EventAccumulator(str(run_dir / "tensorboard")).Reload()
     tags = events.Tags()

@@ -3,7 +3,7 @@
 A decoder that has only latents to go by and no discriminator to answer to makes what repeats with its frames: the same
 latents give the same samples in every frame, so its tones are multiples of the frame rate, and speech becomes monotone.
 Here the pitch is predicted from the latents and summed up to the phase of a pulse train, and what is left to learn are
-two filters per frame, one for the pulses and one for noise, which no phase has to be guessed for.
+two filters per frame, one for the pulses and one for noise, neither of which needs a phase.
 
 The source and filter are those of Fant, 1960, "Acoustic theory of speech production"; in a network, Wang, Takaki and
 Yamagishi, 2019, "Neural source-filter waveform models for statistical parametric speech synthesis". The filters are

@@ -279,6 +279,27 @@ def generator_parameters(student: Vits) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in student.named_parameters() if not name.startswith("disc.")}
 
 
+def find_frozen(student: Vits, beginnings: tuple[str, ...]) -> list[nn.Parameter]:
+    """Return the parameters that the full steps leave alone.
+
+    Args:
+        student: The student.
+        beginnings: Beginnings of their names.
+
+    Raises:
+        ConfigError: A beginning is that of no parameter, or no parameter is left to learn.
+    """
+    parameters = generator_parameters(student)
+    for beginning in beginnings:
+        if not any(name.startswith(beginning) for name in parameters):
+            parts = ", ".join(dict.fromkeys(name.split(".")[0] for name in parameters))
+            raise ConfigError(f"train.frozen: no weight's name begins with {beginning}; the parts are {parts}")
+    chosen = [parameter for name, parameter in parameters.items() if name.startswith(beginnings)]
+    if len(chosen) == len(parameters):
+        raise ConfigError("train.frozen leaves nothing to learn; take a part out of it")
+    return chosen
+
+
 def voice_state(state: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a state dict that a finished voice keeps: all but the discriminator."""
     return {name: value for name, value in state.items() if not name.startswith("disc.")}

@@ -32,6 +32,7 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
     """
     require("train", "lightning")
     require("train", "TTS")
+    from ttsd.model.vits import find_frozen
     from ttsd.training.check import Finding, check_disk, find_misfits, find_outliers, find_unknown_symbols
     from ttsd.training.datamodule import prepare_data
     from ttsd.training.start import load_start
@@ -42,6 +43,7 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
         validate_corpus(corpus, config.audio.sample_rate)
         findings.append(Finding("corpus", "ok", f"{len(corpus.utterances)} clips at {config.audio.sample_rate} Hz"))
         start = load_start(config)
+        find_frozen(start.student, config.train.frozen)
         findings.append(Finding("start", "ok", str(config.train.init_from or "random weights")))
     except TtsdError as error:
         return [*findings, Finding("start" if findings else "corpus", "fail", str(error))]

@@ -193,6 +193,7 @@ def _load(corpus: Corpus, config: Config, cache_dir: Path) -> tuple["Start", "Tr
     """Load the start, and prepare the utterances for its symbols."""
     import torch
 
+    from ttsd.model.vits import find_frozen
     from ttsd.training.check import find_misfits
     from ttsd.training.datamodule import prepare_data
     from ttsd.training.rehearsal import NO_GPU, has_gpu
@@ -202,6 +203,7 @@ def _load(corpus: Corpus, config: Config, cache_dir: Path) -> tuple["Start", "Tr
         raise ConfigError(NO_GPU)
     torch.manual_seed(derive_seed(config.seed, "start"))
     start = load_start(config)
+    find_frozen(start.student, config.train.frozen)
     data = prepare_data(corpus, config, start.symbols, cache_dir)
     if not data.train:
         raise CorpusError(f"{corpus.root}: no utterance is in the train split; add data or lower split.test_fraction")

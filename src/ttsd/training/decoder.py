@@ -36,8 +36,6 @@ from ttsd.utils.seeds import derive_seed
 _DECODER, _DISCRIMINATOR = "decoder", "discriminator"
 _OPPONENTS_LEAD = 50
 """Steps in which the new discriminator learns alone."""
-_PITCH_WEIGHT = 1.0
-"""Of the error of the log pitch against the spectral loss."""
 Tell = Callable[[int, int, str], None]
 
 
@@ -147,10 +145,9 @@ def learn(
     latents, wav, f0_hz = (part.to(device) for part in drawn)
     torch.manual_seed(derive_seed(config.seed, "decoder", "sources", step))
     with mixed_precision(config.train, device):
-        made = decode(decoder, latents, f0_hz)
+        made = decode(decoder, latents, f0_hz).float()
         pitch = pitch_loss(decoder, latents, f0_hz)
-    loss = spectral_loss(wav, made.squeeze(1).float(), config.audio)
-    yield _DECODER, loss if pitch is None else loss + _PITCH_WEIGHT * pitch
+    yield _DECODER, _distance(wav, made.squeeze(1), pitch, config)
 
 
 def polish(
@@ -174,7 +171,6 @@ def polish(
     torch.manual_seed(derive_seed(config.seed, "polish", "sources", step))
     with mixed_precision(train, device):
         made = decode(decoder, latents, f0_hz).float()
-        pitch = pitch_loss(decoder, latents, f0_hz)
         fake, _ = opponent(made.detach())
         real, _ = opponent(wav)
     yield _DISCRIMINATOR, discriminator_loss(real, fake)
@@ -184,11 +180,15 @@ def polish(
         fake, fake_features = opponent(made)
         with torch.no_grad():
             _, real_features = opponent(wav)
-    loss = weights.mel * spectral_loss(wav.squeeze(1), made.squeeze(1), config.audio)
-    if pitch is not None:
-        loss = loss + weights.mel * _PITCH_WEIGHT * pitch
+        pitch = pitch_loss(decoder, latents, f0_hz)
+    loss = weights.mel * _distance(wav.squeeze(1), made.squeeze(1), pitch, config)
     loss = loss + weights.adversarial * adversarial_loss(fake)
     yield _DECODER, loss + weights.feature_matching * feature_matching_loss(real_features, fake_features)
+
+
+def _distance(original: Tensor, made: Tensor, pitch: Tensor | None, config: Config) -> Tensor:
+    loss = spectral_loss(original, made, config.audio)
+    return loss if pitch is None else loss + pitch
 
 
 def speak_latents(

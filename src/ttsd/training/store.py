@@ -16,7 +16,7 @@ from ttsd.config import AudioConfig
 from ttsd.training.pitch import measure_pitch
 from ttsd.utils.files import atomic_path, sha256_file, sha256_json
 
-_VERSION, _PITCH_VERSION = 1, 1
+_VERSION, _PITCH_VERSION = 1, 2
 _FULL_SCALE = 32768
 
 
@@ -39,12 +39,7 @@ class AudioStore:
         self._samples: NDArray[Any] | None = None
         self._pitched = pitched
         self._f0_hz: NDArray[Any] | None = None
-        self._pitch_places: dict[str, tuple[int, int]] = {}
         if pitched is not None:
-            first = 0
-            for name, (_, n_samples) in self.places.items():
-                self._pitch_places[name] = first, n_samples // pitched.hop_length
-                first += n_samples // pitched.hop_length
             name = f"pitch-{_PITCH_VERSION}-{pitched.hop_length}-{path.name.removeprefix('audio-')}"
             self.pitch_path = path.with_name(name)
 
@@ -78,8 +73,11 @@ class AudioStore:
             del samples
 
     def _measure(self, audio: AudioConfig, progress: Callable[[int, int, str], None]) -> None:
-        f0_hz = np.empty(sum(length for _, length in self._pitch_places.values()), dtype=np.float32)
-        for number, (name, (first, length)) in enumerate(self._pitch_places.items(), start=1):
+        n_samples = sum(length for _, length in self.places.values())
+        f0_hz = np.zeros(n_samples // audio.hop_length, dtype=np.float32)
+        for number, (name, place) in enumerate(self.places.items(), start=1):
+            # Rounded down, no clip's frames reach into the next one's.
+            first, length = (samples // audio.hop_length for samples in place)
             f0_hz[first : first + length] = measure_pitch(self.read(name), audio)
             progress(number, len(self.places), "pitch")
         with atomic_path(self.pitch_path) as temporary:
@@ -100,7 +98,7 @@ class AudioStore:
             return np.zeros(n_frames, dtype=np.float32)
         if self._f0_hz is None:
             self._f0_hz = np.load(self.pitch_path, mmap_mode="r")
-        first, length = self._pitch_places[name]
+        first, length = (n_samples // self._pitched.hop_length for n_samples in self.places[name])
         return np.array(self._f0_hz[first : first + min(n_frames, length)])
 
 

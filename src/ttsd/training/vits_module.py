@@ -11,10 +11,9 @@ from torch import Tensor
 from TTS.tts.utils.helpers import sequence_mask
 
 from ttsd.config import Config
-from ttsd.errors import ConfigError
 from ttsd.model.discriminator import discriminate, frozen
 from ttsd.model.mel import compute_mel, compute_spectrogram
-from ttsd.model.vits import Forward, Vits, generator_parameters, take_slices
+from ttsd.model.vits import Forward, Vits, find_frozen, generator_parameters, take_slices
 from ttsd.training.batch import Batch
 from ttsd.training.guard import Guard
 from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss, kl_loss, mel_loss
@@ -61,7 +60,8 @@ class VitsModule(lightning.LightningModule):
         self.config = config
         self.discriminator_is_new = discriminator_is_new
         """It stands against pretrained parts."""
-        freeze(student, config.train.frozen)
+        for parameter in find_frozen(student, config.train.frozen):
+            parameter.requires_grad_(False)
         self.step = 0
         self._optimizer_states: list[dict[str, list[Tensor]]] = []
         self.averages = {name: p.detach().clone() for name, p in generator_parameters(student).items()}
@@ -309,24 +309,6 @@ class VitsModule(lightning.LightningModule):
         self._sums, self._n_summed = {}, 0
         for logger in self.loggers:
             logger.log_metrics(values, step=self.step)
-
-
-def freeze(student: Vits, beginnings: tuple[str, ...]) -> None:
-    """Keep the weights whose names begin so as they are.
-
-    Raises:
-        ConfigError: A beginning is that of no weight, or no weight is left to learn.
-    """
-    parameters = generator_parameters(student)
-    for beginning in beginnings:
-        chosen = [parameter for name, parameter in parameters.items() if name.startswith(beginning)]
-        if not chosen:
-            parts = ", ".join(dict.fromkeys(name.split(".")[0] for name in parameters))
-            raise ConfigError(f"train.frozen: no weight's name begins with {beginning}; the parts are {parts}")
-        for parameter in chosen:
-            parameter.requires_grad_(False)
-    if not any(parameter.requires_grad for parameter in parameters.values()):
-        raise ConfigError("train.frozen leaves nothing to learn; take a part out of it")
 
 
 @torch.no_grad()
