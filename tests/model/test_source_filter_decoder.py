@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 
 from ttsd.config import Config
-from ttsd.model.source_filter_decoder import SourceFilterDecoder, decode, make_pulses, pitch_loss
+from ttsd.model.source_filter_decoder import (
+    SourceFilterDecoder,
+    decode,
+    make_pulses,
+    minimum_phase,
+    pitch_loss,
+)
 from ttsd.training.pitch import measure_pitch
 
 AUDIO = Config().audio
@@ -98,3 +104,16 @@ def test_the_pitch_is_learnt_from_latents_and_a_decoder_without_sources_has_none
     torch.testing.assert_close(torch.exp(decoder.predict_log_f0(z)), f0_hz, rtol=0.05, atol=0)
     assert pitch_loss(torch.nn.Identity(), z, f0_hz) is None
     assert decode(torch.nn.Identity(), z, f0_hz) is z
+
+
+def test_a_filter_answers_at_once_and_no_sound_comes_before_its_pulse() -> None:
+    # A resonance by its two poles has the smallest phase there is for its strength.
+    angle, radius = 2 * torch.pi * torch.arange(513) / 1024, 0.97
+    unit = torch.exp(-1j * angle)
+    pole = radius * torch.exp(torch.tensor(0.3j))
+    response = 1 / ((1 - pole * unit) * (1 - pole.conj() * unit))
+    made = minimum_phase(torch.log(response.abs())[None])[0]
+    torch.testing.assert_close(made.abs(), response.abs(), rtol=1e-4, atol=0)
+    torch.testing.assert_close(made, response.to(torch.complex64), rtol=1e-3, atol=1e-3)
+    impulse = torch.fft.irfft(made).square()
+    assert impulse[512:].sum() < 1e-6 * impulse.sum()

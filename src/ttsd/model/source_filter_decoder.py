@@ -3,12 +3,15 @@
 A decoder that has only latents to go by and no discriminator to answer to makes what repeats with its frames: the same
 latents give the same samples in every frame, so its tones are multiples of the frame rate, and speech becomes monotone.
 Here the pitch is predicted from the latents and summed up to the phase of a pulse train, and what is left to learn are
-two filters per frame, one for the pulses and one for noise, neither of which needs a phase.
+two filters per frame, one for the pulses and one for noise. Of both a network learns how strong they are alone: noise
+has no use for a phase, and the pulses' follows from their strength, as that of a throat does, which has no sound before
+it is struck. With a phase of zero half of every pulse's sound would come before it, and speech buzzes.
 
 The source and filter are those of Fant, 1960, "Acoustic theory of speech production"; in a network, Wang, Takaki and
-Yamagishi, 2019, "Neural source-filter waveform models for statistical parametric speech synthesis". The filters are
-found at frame rate by the blocks of Liu et al., 2022, "A ConvNet for the 2020s", and applied to spectra, as Siuzdak,
-2023, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders", makes spectra.
+Yamagishi, 2019, "Neural source-filter waveform models for statistical parametric speech synthesis"; the phase is
+found by the cepstrum as in Oppenheim and Schafer, 1975, "Digital signal processing". The filters are found at frame
+rate by the blocks of Liu et al., 2022, "A ConvNet for the 2020s", and applied to spectra, as Siuzdak, 2023, "Vocos:
+Closing the gap between time-domain and Fourier-based neural vocoders", makes spectra.
 """
 
 import math
@@ -81,12 +84,13 @@ class SourceFilterDecoder(nn.Module):
         for block in self.blocks:
             x = block(x)
         log_gains = self.head(self.leave_norm(x.transpose(1, 2))).float().clamp(max=_MAX_LOG_GAIN)
-        gains = torch.exp(log_gains).chunk(2, dim=2)
+        of_pulses, of_noise = log_gains.chunk(2, dim=2)
         with torch.autocast(z.device.type, enabled=False):
             with torch.no_grad():
                 pulses = make_pulses(f0_hz.float(), self.sample_rate, self.hop_length)
                 sources = [self.analyse(pulses), self.analyse(torch.randn_like(pulses))]
-            return self.invert(sources[0] * gains[0] + sources[1] * gains[1]).unsqueeze(1)
+            spectrum = sources[0] * minimum_phase(of_pulses) + sources[1] * torch.exp(of_noise)
+            return self.invert(spectrum).unsqueeze(1)
 
     def predict_log_f0(self, z: Tensor) -> Tensor:
         """Return the natural logarithm of the pitch in Hz, float32 [B, n_frames], from latents [B, channels, n_frames].
@@ -156,6 +160,23 @@ def make_pulses(f0_hz: Tensor, sample_rate: int, hop_length: int) -> Tensor:
     ratio = torch.sin((2 * n_harmonics + 1) * half) / torch.where(at_peak, torch.ones_like(sine), sine)
     total = torch.where(at_peak, n_harmonics, 0.5 * (ratio - 1))
     return total * torch.sqrt(2 / n_harmonics)
+
+
+def minimum_phase(log_gains: Tensor) -> Tensor:
+    """Return the filter of some strength that answers at once, its sound all behind the pulse.
+
+    Its cepstrum is that of the strength, with all that lies before the pulse folded over to behind it.
+
+    Args:
+        log_gains: Natural logarithms of the gains from 0 to half the sample rate, float32 [..., n_fft // 2 + 1].
+
+    Returns:
+        Frequency response, complex64 [..., n_fft // 2 + 1]; its magnitudes are the gains.
+    """
+    cepstrum = torch.fft.irfft(log_gains, dim=-1)
+    half = cepstrum.shape[-1] // 2
+    folded = torch.cat([cepstrum[..., :1], 2 * cepstrum[..., 1:half], cepstrum[..., half : half + 1]], dim=-1)
+    return torch.exp(torch.fft.rfft(folded, n=2 * half, dim=-1))
 
 
 def decode(decoder: nn.Module, z: Tensor, f0_hz: Tensor) -> Tensor:
