@@ -5,7 +5,7 @@ latents give the same samples in every frame, so its tones are multiples of the 
 Here the pitch is predicted from the latents and summed up to the phase of a pulse train, and what is left to learn are
 two filters per frame, one for the pulses and one for noise. Of both a network learns how strong they are alone: noise
 has no use for a phase, and the pulses' follows from their strength, as that of a throat does, which has no sound before
-it is struck. With a phase of zero half of every pulse's sound would come before it, and speech buzzes.
+it is struck. With a phase of zero half of every pulse's sound would come before it.
 
 The source and filter are those of Fant, 1960, "Acoustic theory of speech production"; in a network, Wang, Takaki and
 Yamagishi, 2019, "Neural source-filter waveform models for statistical parametric speech synthesis"; the phase is
@@ -28,6 +28,8 @@ _MAX_LOG_GAIN = 6.0
 _START_LOG_GAINS = (-3.0, -5.0)
 """Of pulses and noise before training: speech some 26 dB below full scale."""
 _MIDDLE_F0_HZ = 150.0
+_TRACT_S = 2.5e-3
+"""A throat's cepstrum ends about here, before the first period of a high voice."""
 _PERIOD = 2**32
 """A phase counts from 0 to this."""
 
@@ -47,6 +49,7 @@ class SourceFilterDecoder(nn.Module):
     def __init__(self, in_channels: int, audio: AudioConfig, channels: int = 256, n_blocks: int = 6) -> None:
         super().__init__()
         self.sample_rate, self.n_fft, self.hop_length = audio.sample_rate, audio.n_fft, audio.hop_length
+        self.n_quefrencies = round(_TRACT_S * self.sample_rate)
         padding = _PITCH_KERNEL_SIZE // 2
         self.pitch = nn.Sequential(
             nn.Conv1d(in_channels, _PITCH_CHANNELS, _PITCH_KERNEL_SIZE, padding=padding),
@@ -89,7 +92,7 @@ class SourceFilterDecoder(nn.Module):
             with torch.no_grad():
                 pulses = make_pulses(f0_hz.float(), self.sample_rate, self.hop_length)
                 sources = [self.analyse(pulses), self.analyse(torch.randn_like(pulses))]
-            spectrum = sources[0] * minimum_phase(of_pulses) + sources[1] * torch.exp(of_noise)
+            spectrum = sources[0] * minimum_phase(of_pulses, self.n_quefrencies) + sources[1] * torch.exp(of_noise)
             return self.invert(spectrum).unsqueeze(1)
 
     def predict_log_f0(self, z: Tensor) -> Tensor:
@@ -162,21 +165,24 @@ def make_pulses(f0_hz: Tensor, sample_rate: int, hop_length: int) -> Tensor:
     return total * torch.sqrt(2 / n_harmonics)
 
 
-def minimum_phase(log_gains: Tensor) -> Tensor:
-    """Return the filter of some strength that answers at once, its sound all behind the pulse.
+def minimum_phase(log_gains: Tensor, n_quefrencies: int) -> Tensor:
+    """Return the filter of some strength whose smooth part answers at once, its sound all behind the pulse.
 
-    Its cepstrum is that of the strength, with all that lies before the pulse folded over to behind it.
+    The phase is that of the cepstrum's beginning. What lies beyond it is no throat's, and would change from frame to
+    frame: overlapping frames would then cancel each other.
 
     Args:
         log_gains: Natural logarithms of the gains from 0 to half the sample rate, float32 [..., n_fft // 2 + 1].
+        n_quefrencies: Samples of the cepstrum that count, fewer than n_fft // 2.
 
     Returns:
         Frequency response, complex64 [..., n_fft // 2 + 1]; its magnitudes are the gains.
     """
     cepstrum = torch.fft.irfft(log_gains, dim=-1)
-    half = cepstrum.shape[-1] // 2
-    folded = torch.cat([cepstrum[..., :1], 2 * cepstrum[..., 1:half], cepstrum[..., half : half + 1]], dim=-1)
-    return torch.exp(torch.fft.rfft(folded, n=2 * half, dim=-1))
+    n_fft = cepstrum.shape[-1]
+    behind = nn.functional.pad(cepstrum[..., 1:n_quefrencies], (1, n_fft - n_quefrencies))
+    # Twice the part behind the pulse, and nothing before it: the difference from no phase is odd.
+    return torch.polar(torch.exp(log_gains), 2 * torch.fft.rfft(behind, dim=-1).imag)
 
 
 def decode(decoder: nn.Module, z: Tensor, f0_hz: Tensor) -> Tensor:
