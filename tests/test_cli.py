@@ -31,7 +31,7 @@ FAKE_STAGE = """
         progress(0, 2, "work")
         print("a library's chatter")
         progress(2, 2, "work")
-        ckpt = config.evaluate.ckpt or config.synth.ckpt
+        ckpt = config.evaluate.ckpt[0] if config.evaluate.ckpt else config.synth.ckpt
         details = {"in": str(in_dir), "out": str(out_dir), "ckpt": str(ckpt), "teacher": config.generate.teacher,
                    "batch_size": config.train.batch_size, "speed": config.synth.speed, "seed": config.seed,
                    "map": str(config.ingest.map),

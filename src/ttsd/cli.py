@@ -256,24 +256,45 @@ def train(
 def evaluate(
     in_dir: InDir = None,
     out_dir: OutDir = None,
-    ckpt: Checkpoint = None,
+    ckpt: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--ckpt",
+            metavar="PATH",
+            help="A student: a checkpoint, or a corpus of what it spoke; may be repeated. By default last.ckpt.",
+        ),
+    ] = None,
+    take2: Annotated[
+        Path | None, typer.Option("--take2", metavar="DIR", help="Corpus of the teacher's second takes.")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", metavar="FILE", help="report.json of an earlier evaluation.")
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option("--fail-if", metavar="FORMULA", help="Fail where 'wer.delta.lo > 0.02' holds; may be repeated."),
+    ] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure a student against its teacher.
+    """Measure students against their teacher.
 
-    Both speak the held-out sentences of a corpus. Writes report.html with players, and report.json, by default into
-    `evaluation` beside the checkpoint. Also spelt `ttsd eval`.
+    All speak the held-out sentences of a corpus. Writes report.html with players, report.json, tables, a summary and
+    junit.xml, by default into `evaluation` beside the first checkpoint. Also spelt `ttsd eval`. Exit code 1 where a
+    condition of --fail-if holds, 2 where it asks for what is not known.
     """
     settings = _load(config, overrides)
-    checkpoint = _find_checkpoint(ckpt or settings.evaluate.ckpt, settings.paths.run)
-    settings = settings.model_copy(update={"evaluate": settings.evaluate.model_copy(update={"ckpt": checkpoint})})
+    given = ckpt or list(settings.evaluate.ckpt)
+    students = [_find_student(one, settings.paths.run) for one in given] or [_find_checkpoint(None, settings.paths.run)]
+    told = {"ckpt": tuple(students), "take2": take2, "baseline": baseline, "fail_if": tuple(fail_if or ()) or None}
+    named = {key: value for key, value in told.items() if value is not None}
+    settings = settings.model_copy(update={"evaluate": settings.evaluate.model_copy(update=named)})
     from ttsd.stages import evaluate as stage
 
     source = in_dir or settings.paths.processed
-    target = out_dir or settings.paths.evaluation or checkpoint.parent / "evaluation"
+    target = out_dir or settings.paths.evaluation or students[0].parent / "evaluation"
     _run("evaluate", stage.run, source, target, settings, overwrite, as_json)
 
 
@@ -330,7 +351,7 @@ def main() -> None:
         app()
     except TtsdError as error:
         print(f"ttsd: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except OSError as error:
         from ttsd.utils.files import explain_write, is_disk_error
 
@@ -350,6 +371,10 @@ def _load(path: Path | None, overrides: list[str] | None, options: "Mapping[str,
 
     given = [f"{key}={value}" for key, value in (options or {}).items() if value is not None]
     return load_config(path, [*(overrides or ()), *given])
+
+
+def _find_student(path: Path, run_dir: Path) -> Path:
+    return path if (path / "metadata.csv").is_file() else _find_checkpoint(path, run_dir)
 
 
 def _find_checkpoint(ckpt: Path | None, run_dir: Path) -> Path:

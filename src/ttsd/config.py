@@ -24,6 +24,8 @@ Switch = Annotated[
     Literal["auto", "on", "off"],
     BeforeValidator(lambda value: ("on" if value else "off") if isinstance(value, bool) else value),
 ]
+# One of them needs no brackets.
+_OneOrMore = BeforeValidator(lambda value: (value,) if isinstance(value, str | Path) else value)
 
 
 class Settings(BaseModel):
@@ -525,20 +527,34 @@ class TrainConfig(Settings):
 class EvaluateConfig(Settings):
     """`evaluate`: teacher and student on the same held-out sentences."""
 
-    ckpt: Path | None = None
-    """The student's checkpoint."""
+    ckpt: Annotated[tuple[Path, ...], _OneOrMore] = ()
+    """The students: checkpoints, or corpora of what they have spoken."""
+    take2: Path | None = None
+    """Corpus of the teacher's second takes; none takes the corpus named as the input with `-take2` behind, if any."""
+    baseline: Path | None = None
+    """The report.json of an earlier evaluation, to tell what has changed since."""
+    with_start: bool = True
+    """Evaluate the voice the student started from as well."""
     split: Literal["train", "val", "test", "all"] = "test"
     """Which utterances of the corpus are evaluated."""
     max_utterances: Count | None = None
     """Evaluate this many of them; none takes them all."""
-    baseline: bool = True
-    """Evaluate the voice the student started from, as a third column."""
+    dnsmos: bool = True
+    """Predict the opinion of listeners by DNSMOS."""
+    distillmos: bool = True
+    """Predict it by DistillMOS as well."""
+    mcd_presets: tuple[Literal["espnet", "versa", "versa-dtw", "pymcd"], ...] = ()
+    """Toolkits whose mel-cepstral distortion is told besides our own."""
     n_bootstrap: Count = 10000
     """Resamples of the bootstrap."""
+    margins: dict[str, NonNegative] = {}
+    """Differences that do not matter, by metric, where they are not those of docs/evaluation.md."""
+    rank: str = "100 * wer.delta + mcd_db.student + 100 * (similarity.teacher - similarity.student)"
+    """Figure by which several students are ranked, the lowest first."""
     speed_sentences: Count = 12
     """Sentences timed for the real-time factor."""
-    max_wer_delta: NonNegative | None = None
-    """Fail when the student's WER is above the teacher's by more than this; none never fails."""
+    fail_if: Annotated[tuple[str, ...], _OneOrMore] = ()
+    """Conditions on the figures, such as `wer.delta.lo > 0.02`; where one holds, the command fails."""
 
 
 class SynthConfig(Settings):

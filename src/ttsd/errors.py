@@ -10,6 +10,8 @@ TtsdError
 ├── ProviderError       a paid service cannot go on: key, quota, voice, limits
 ├── LedgerError         the ledger of bought speech
 ├── EvaluationError     nothing to evaluate, or a student below its bound
+├── UsageError          an option that cannot be read; exit code 2
+├── FigureError         a condition on a figure that is unknown or could not be measured; exit code 2
 └── MissingExtraError   an optional package is not installed
 
 The command line catches `TtsdError` and prints its one line; anything else is a bug and keeps its traceback.
@@ -18,6 +20,8 @@ The command line catches `TtsdError` and prints its one line; anything else is a
 
 class TtsdError(Exception):
     """A mistake the user can mend; the message names the file, the id and the cure in one line."""
+
+    exit_code = 1
 
 
 class ConfigError(TtsdError):
@@ -54,6 +58,18 @@ class LedgerError(TtsdError):
 
 class EvaluationError(TtsdError):
     """There is nothing to evaluate, or the student is below the bound that the settings draw."""
+
+
+class UsageError(TtsdError):
+    """An option of the command line cannot be read."""
+
+    exit_code = 2
+
+
+class FigureError(TtsdError):
+    """A condition asks for a figure that is unknown or could not be measured: neither met nor missed."""
+
+    exit_code = 2
 
 
 class MissingExtraError(TtsdError):

@@ -11,18 +11,8 @@ if TYPE_CHECKING:
 
 Table = tuple[list[str], list[list[str]]]
 """Header and rows."""
-Timings = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Real-time factors by voice, as `evaluate` writes them beside its report."""
-
-# Key of a metric, its name with the unit, and how `web.report` writes its figures.
-_METRICS = (
-    ("wer", "WER %", "percent"),
-    ("cer", "CER %", "percent"),
-    ("similarity", "similarity", "cosine"),
-    ("mcd_db", "MCD dB", "db"),
-    ("duration_ratio", "length ratio", "ratio"),
-)
-_VOICES = ("teacher", "student", "start")
+Timings = Mapping[str, Mapping[str, Any]]
+"""Speed by voice, as `evaluate` writes it beside its report."""
 
 
 def report_tables(report: StageReport, timings: Timings | None = None) -> list[Table]:
@@ -30,7 +20,7 @@ def report_tables(report: StageReport, timings: Timings | None = None) -> list[T
 
     Args:
         report: What the stage did.
-        timings: Of an evaluation: real-time factors by voice.
+        timings: Of an evaluation: speed by voice.
 
     Returns:
         Header and rows of each table.
@@ -42,10 +32,12 @@ def report_tables(report: StageReport, timings: Timings | None = None) -> list[T
         facts.append(["speech", f"{report.duration_s / 60:.1f} min"])
     tables: list[Table] = [(["", ""], facts)]
     details = report.details
-    if "gap_closed" in details.get("metrics", {}):
+    if report.stage == "evaluate":
         # Where the figures come from, and every sentence, are for report.json and the page.
+        from ttsd.web.scores import evaluation_tables
+
         facts += [["note", note] for note in details["notes"]]
-        return [*tables, *_evaluation_tables(details["metrics"], timings or {}, facts)]
+        return [*tables, *(_align(*table, n_text=1) for table in evaluation_tables(details, timings or {}))]
     _collect({key: value for key, value in details.items() if key != "parts"}, "", facts, tables)
     if details.get("parts"):
         tables.append(_parts_table(details["parts"]))
@@ -136,38 +128,6 @@ def _describe_cap(cap: int | None, spent: int, price: int) -> str:
         return f"{cap:,} credits, all of them spent: nothing more is bought; raise --max-credits"
     short = f": {left:,} are left, {price - left:,} short of this plan; raise --max-credits" if price > left else ""
     return f"{cap:,} credits{short}"
-
-
-def _evaluation_tables(metrics: Mapping[str, Any], timings: Timings, facts: list[list[str]]) -> list[Table]:
-    from ttsd.web.report import NOTHING, write_count, write_figure
-
-    # A voice that there is not, such as a start, is a column of dashes: left out.
-    voices = [name for name in _VOICES if any(metrics[key][name] is not None for key, *_ in _METRICS)]
-    rows = []
-    for key, name, kind in _METRICS:
-        metric = metrics[key]
-        figures = [write_figure(metric[voice], kind, bare=True) for voice in voices]
-        delta, lo, hi = (write_figure(metric[bound], kind, signed=True, bare=True) for bound in ("delta", "lo", "hi"))
-        interval = "" if metric["lo"] is None else f"{lo}…{hi}"
-        rows.append([name, *figures, delta, interval, metric["verdict"]])
-    gap = metrics["gap_closed"]
-    if gap["value"] is not None:
-        bounds = "" if gap["lo"] is None else "…".join(write_figure(gap[b], "percent", bare=True) for b in ("lo", "hi"))
-        share = write_figure(gap["value"], "percent", bare=True)
-        rows.append(["gap closed %", *(share if voice == "student" else "" for voice in voices), "", bounds, ""])
-    tables: list[Table] = [_align(["metric", *voices, "delta", "95 % interval", "verdict"], rows, n_text=1)]
-    sizes = []
-    for voice in voices:
-        n_parameters, n_bytes = metrics["parameters"][voice], metrics["size_bytes"][voice]
-        if n_parameters is not None:
-            size = NOTHING if n_bytes is None else f"{n_bytes / 1e6:.1f}"
-            by_threads = {run["n_threads"]: f"{run['rtf']:.3g}" for run in timings.get(voice, ())}
-            sizes.append((voice, [write_count(n_parameters), size], by_threads))
-    threads = sorted({n for _, _, by_threads in sizes for n in by_threads})
-    header = ["voice", "parameters", "MB", *(f"RTF, {n} thread{'s' if n > 1 else ''}" for n in threads)]
-    tables.append(_align(header, [[name, *size, *(by.get(n, NOTHING) for n in threads)] for name, size, by in sizes]))
-    facts.append(["sentences", str(max(metrics[key]["n"] for key, *_ in _METRICS))])
-    return tables
 
 
 def _parts_table(parts: Sequence[Mapping[str, Any]]) -> Table:

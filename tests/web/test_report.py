@@ -9,89 +9,29 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.evaluations import make_measurement, make_report, make_sentence
 from ttsd.data.audio import read_wav, write_wav
-from ttsd.report import StageReport
 from ttsd.web.clips import make_players, outline
-from ttsd.web.report import sort_worst_first, write_figure, write_report
+from ttsd.web.figures import write_figure
+from ttsd.web.report import sort_worst_first, write_report
 
 RATE = 16000
 HOSTILE = 'He said "x < y" & <script>alert(1)</script> {{ 7 * 7 }} </li>.'
-
-
-def make_system(errors, mcd_db, heard="green planets"):
-    return {
-        "duration_s": 0.5,
-        "heard": heard,
-        "word_errors": errors,
-        "n_words": 2,
-        "char_errors": errors,
-        "n_chars": 12,
-        "differences": [["equal", "green", "green"], ["substitute", "plants", heard.split()[-1]]],
-        "mcd_db": mcd_db,
-        "path_stretch": 0.1,
-        "similarity": None if mcd_db is None else 0.9,
-    }
-
-
-def make_row(name, errors, mcd_db, transcript="Green plants.", start=True):
-    systems = {"teacher": make_system(0, 0.0), "student": make_system(errors, mcd_db)}
-    return {
-        "id": name,
-        "transcript": transcript,
-        "systems": systems | ({"start": make_system(1, 9.0)} if start else {}),
-    }
-
-
-def make_report(rows, start=True):
-    entry = {"teacher": 0.05, "student": 0.09, "start": 0.06 if start else None, "delta": 0.04, "lo": -0.01, "hi": 0.09}
-    entry |= {"n": len(rows), "verdict": "too few sentences"}
-    metrics = {name: dict(entry) for name in ("wer", "cer", "mcd_db", "similarity", "duration_ratio")}
-    metrics["gap_closed"] = (
-        {"value": 0.9, "lo": 0.8, "hi": 1.1, "n": len(rows)}
-        if start
-        else {
-            "value": None,
-            "lo": None,
-            "hi": None,
-            "n": 0,
-        }
-    )
-    metrics["parameters"] = {"teacher": None, "student": 15_000_000, "start": 15_000_000 if start else None}
-    metrics["size_bytes"] = {"teacher": None, "student": 60_000_000, "start": 60_000_000 if start else None}
-    recognizer = {"model": "tiny.en", "compute_type": "int8", "beam_size": 5, "language": "en"}
-    recognizer |= {"faster_whisper": "1", "ctranslate2": "4", "sha256": "0" * 64}
-    return StageReport(
-        stage="evaluate",
-        n_in=len(rows) + 1,
-        n_out=len(rows),
-        config={"evaluate": {"split": "test", "n_bootstrap": 100}},
-        details={
-            "metrics": metrics,
-            "notes": ["too few <b>sentences</b>"],
-            "utterances": rows,
-            "dropped": [{"id": "hum", "reason": "no_words", "value": "Um <uh>."}],
-            "provenance": {
-                "checkpoints": {"student": {"sha256": "1" * 64}},
-                "recognizer": recognizer,
-                "mcd_preset": "ttsd-1",
-            },
-        },
-    )
 
 
 @pytest.fixture
 def page(tmp_path):
     """Write a page and return its text."""
 
-    def write(rows, start=True, silent=(), **settings):
+    def write(sentences, silent=(), **settings):
         rng = np.random.default_rng(0)
-        for row in rows:
-            for system in row["systems"]:
-                n_samples = 0 if (system, row["id"]) in silent else RATE // 2
+        for sentence in sentences:
+            for system in sentence.systems:
+                n_samples = 0 if (system, sentence.id) in silent else RATE // 2
                 wav = rng.normal(0, 0.1, n_samples).clip(-1, 1).astype(np.float32)
-                write_wav(tmp_path / "wavs" / system / f"{row['id']}.wav", wav, RATE)
-        speed = {"student": [{"rtf": 0.1, "n_threads": 1, "n_sentences": 3}]}
-        write_report(tmp_path / "report.html", make_report(rows, start), "wavs", speed, **settings)
+                write_wav(tmp_path / "wavs" / system / f"{sentence.id}.wav", wav, RATE)
+        report, evaluation = make_report(sentences)
+        write_report(tmp_path / "report.html", report, "wavs", evaluation.speed, **settings)
         return (tmp_path / "report.html").read_text(encoding="utf-8")
 
     return write
@@ -127,7 +67,7 @@ class Elements(HTMLParser):
 
 
 def test_the_page_needs_nothing_but_itself(page):
-    text = page([make_row("a", 1, 5.0)])
+    text = page([make_sentence("a", 1, 5.0)])
     for tag, attributes in Elements(text).found:
         for name in ("src", "href", "data-src"):
             assert attributes.get(name, "#").startswith(("#", "data:")), (tag, name)
@@ -135,15 +75,22 @@ def test_the_page_needs_nothing_but_itself(page):
 
 
 def test_the_worst_sentences_come_first(page):
-    rows = [make_row("fine", 0, 9.0), make_row("far", 1, 7.0), make_row("near", 1, 4.0), make_row("mute", 2, None)]
+    rows = [
+        make_sentence("fine", 0, 9.0),
+        make_sentence("far", 1, 7.0),
+        make_sentence("near", 1, 4.0),
+        make_sentence("mute", 2, None),
+    ]
     elements = Elements(page(rows))
     assert [row["data-id"] for row in elements.with_class("row")] == ["mute", "far", "near", "fine"]
-    assert [row["id"] for row in sort_worst_first(rows)] == ["mute", "far", "near", "fine"]
+    report, _ = make_report(rows)
+    ids = [row["id"] for row in sort_worst_first(report.details["utterances"], "student")]
+    assert ids == ["mute", "far", "near", "fine"]
 
 
 def test_what_was_said_and_heard_is_text_never_markup(page):
-    row = make_row("a", 1, 5.0, transcript=HOSTILE)
-    row["systems"]["student"] = make_system(1, 5.0, heard="green <img/src=x>")
+    heard = make_measurement(1, 5.0, heard="green <img/src=x>")
+    row = make_sentence("a", transcript=HOSTILE, student=heard)
     elements = Elements(page([row]))
     tags = [tag for tag, _ in elements.found]
     assert tags.count("script") == 1
@@ -152,11 +99,11 @@ def test_what_was_said_and_heard_is_text_never_markup(page):
     shown = "".join(elements.text)
     assert HOSTILE in shown
     assert "Um <uh>." in shown
-    assert "too few <b>sentences</b>" in shown
+    assert "too few sentences for a verdict: 1 of at least 50" in shown
 
 
 def test_the_sound_in_the_page_is_the_clip_bit_for_bit(page, tmp_path):
-    elements = Elements(page([make_row("a", 1, 5.0)]))
+    elements = Elements(page([make_sentence("a", 1, 5.0)]))
     sources = [attributes["data-src"] for attributes in elements.with_class("player")]
     assert len(sources) == 3
     for system, source in zip(("teacher", "student", "start"), sources, strict=True):
@@ -169,7 +116,7 @@ def test_the_sound_in_the_page_is_the_clip_bit_for_bit(page, tmp_path):
 
 
 def test_a_page_too_large_for_lossless_sound_takes_mp3_for_all(page):
-    rows = [make_row(f"r{i}", 1, 5.0) for i in range(4)]
+    rows = [make_sentence(f"r{i}", 1, 5.0) for i in range(4)]
     full = sum(len(a["data-src"]) for a in Elements(page(rows)).with_class("player"))
     elements = Elements(page(rows, budget_bytes=full // 2))
     sources = [a["data-src"] for a in elements.with_class("player")]
@@ -179,7 +126,7 @@ def test_a_page_too_large_for_lossless_sound_takes_mp3_for_all(page):
 
 
 def test_clips_beyond_the_budget_are_played_from_their_files(page, tmp_path):
-    rows = [make_row("bad", 2, 5.0), make_row("good", 0, 5.0)]
+    rows = [make_sentence("bad", 2, 5.0), make_sentence("good", 0, 5.0)]
     text = page(rows, budget_bytes=20_000)
     sources = [a["data-src"] for a in Elements(text).with_class("player")]
     assert sources[0].startswith("data:audio/mpeg")
@@ -189,7 +136,7 @@ def test_clips_beyond_the_budget_are_played_from_their_files(page, tmp_path):
 
 
 def test_every_player_can_be_told_apart_by_its_name(page):
-    elements = Elements(page([make_row("a", 1, 5.0), make_row("b", 0, 5.0)]))
+    elements = Elements(page([make_sentence("a", 1, 5.0), make_sentence("b", 0, 5.0)]))
     labels = [
         attributes["aria-label"]
         for tag, attributes in elements.found
@@ -199,25 +146,25 @@ def test_every_player_can_be_told_apart_by_its_name(page):
 
 
 def test_differences_are_marked_by_more_than_colour(page):
-    text = page([make_row("a", 1, 5.0)])
+    text = page([make_sentence("a", 1, 5.0)])
     assert '<del title="meant, not heard">plants</del>' in text
     assert '<ins title="heard, not meant">planets</ins>' in text
 
 
 def test_a_page_without_a_starting_voice_has_two_players(page):
-    elements = Elements(page([make_row("a", 1, 5.0, start=False)], start=False))
+    elements = Elements(page([make_sentence("a", 1, 5.0, start=False)]))
     assert len(elements.with_class("player")) == 2
     assert elements.with_class("of-start") == []
 
 
 def test_a_clip_without_sound_has_no_player(page):
-    text = page([make_row("a", 2, None)], silent={("student", "a")})
+    text = page([make_sentence("a", 2, None)], silent={("student", "a")})
     assert len(Elements(text).with_class("player")) == 2
     assert "no sound" in text
 
 
 def test_the_same_evaluation_gives_the_same_page(page):
-    rows = [make_row("a", 1, 5.0), make_row("b", 0, 4.0)]
+    rows = [make_sentence("a", 1, 5.0), make_sentence("b", 0, 4.0)]
     assert page(rows) == page(rows)
 
 
@@ -229,6 +176,9 @@ def test_the_same_evaluation_gives_the_same_page(page):
         (0.9561, "cosine", False, "0.956"),
         (4.2, "db", True, "+4.20 dB"),
         (1.0, "ratio", False, "1.00"),
+        (-0.001, "db", True, "0.00 dB"),
+        (-2.5, "lufs", True, "−2.5 LU"),
+        (164.6, "cents", False, "165 cents"),
         (None, "percent", False, "–"),
     ],
 )
@@ -246,3 +196,30 @@ def test_an_outline_is_as_high_where_the_clip_is_loudest():
 
 def test_players_of_nothing_are_none(tmp_path):
     assert make_players(tmp_path, []).by_name == {}
+
+
+def test_the_answer_comes_first_with_its_reasons(page):
+    bad = [make_sentence(f"s{i:02}", errors=2) for i in range(60)]
+    text = page(bad)
+    assert text.index("Not yet.") < text.index("Word error rate")
+    good = [make_sentence(f"s{i:02}", student=make_measurement(0, 4.0)) for i in range(60)]
+    assert "Yes, by these figures." in page(good)
+    assert "These figures cannot tell." in page(good[:5])
+
+
+def test_failures_and_kinds_are_shown_at_their_sentences(page):
+    lost = make_measurement(2, 5.0, failures=["early_stop"])
+    text = page([make_sentence("a", transcript="Did Marie ask?", student=lost), make_sentence("b", 0)])
+    elements = Elements(text)
+    rows = {row["data-id"]: row for row in elements.with_class("row")}
+    assert (rows["a"]["data-failures"], rows["b"]["data-failures"]) == ("1", "0")
+    assert rows["a"]["data-kinds"].split() == ["names", "questions", "short"]
+    assert any(attributes.get("href") == "#u-a" for _, attributes in elements.found)
+
+
+def test_several_students_can_be_chosen_between(page):
+    other = make_measurement(2, 7.0, 1)
+    elements = Elements(page([make_sentence(f"s{i}", other=other) for i in range(3)]))
+    shown = [one for one in elements.with_class("of-one") if "hidden" not in one]
+    assert {one["data-of"] for one in shown} == {"student"}
+    assert len(elements.with_class("player")) == 12

@@ -41,6 +41,16 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Analysis:
+    """What WORLD finds in a clip's speech frames, 5 ms apart."""
+
+    cepstrum: Matrix
+    """float64 [n_frames, 25], c0 first."""
+    f0_hz: NDArray[np.float64]
+    """Pitch, float64 [n_frames]; 0 where unvoiced."""
+
+
+@dataclass(frozen=True)
 class Distortion:
     """How far apart two clips' spectra are, once they are aligned."""
 
@@ -48,6 +58,8 @@ class Distortion:
     """Mean over the aligned frames, in dB."""
     path_stretch: float
     """Share of the path where one clip waits for the other, in [0, 1); timing errors that the alignment hides."""
+    path: NDArray[np.int64]
+    """The alignment: pairs of frames, int64 [n_path, 2]."""
 
 
 def mel_cepstral_distortion(
@@ -68,9 +80,9 @@ def mel_cepstral_distortion(
         CorpusError: A clip is below 16 kHz.
     """
     rate = common_rate(reference_rate, other_rate)
-    one = mel_cepstrum(reference, reference_rate, rate)
-    two = mel_cepstrum(other, other_rate, rate)
-    return None if one is None or two is None else compare_cepstra(one, two)
+    one = analyse(reference, reference_rate, rate)
+    two = analyse(other, other_rate, rate)
+    return None if one is None or two is None else compare_cepstra(one.cepstrum, two.cepstrum)
 
 
 def common_rate(one: int, other: int) -> int:
@@ -85,8 +97,8 @@ def common_rate(one: int, other: int) -> int:
     return max(fitting)
 
 
-def mel_cepstrum(wav: NDArray[np.float32], sample_rate: int, rate: int) -> Matrix | None:
-    """Return the mel-cepstrum of a clip's speech frames.
+def analyse(wav: NDArray[np.float32], sample_rate: int, rate: int) -> Analysis | None:
+    """Return the mel-cepstrum and the pitch of a clip's speech frames.
 
     Args:
         wav: Waveform, float32 [n_samples].
@@ -94,7 +106,7 @@ def mel_cepstrum(wav: NDArray[np.float32], sample_rate: int, rate: int) -> Matri
         rate: The rate to analyse at, in Hz; one of `ALPHAS`.
 
     Returns:
-        float64 [n_frames, 25], c0 first; none where the clip is silent or shorter than 50 ms.
+        The analysis; none where the clip is silent or shorter than 50 ms.
     """
     pyworld = require("evaluate", "pyworld")
     samples = resample(wav, sample_rate, rate).astype(np.float64)
@@ -106,11 +118,11 @@ def mel_cepstrum(wav: NDArray[np.float32], sample_rate: int, rate: int) -> Matri
     f0_hz, times_s = pyworld.harvest(samples, rate, frame_period=FRAME_PERIOD_MS)
     power: Matrix = pyworld.cheaptrick(samples, f0_hz, times_s, rate)
     loudness_db = 10 * np.log10(power.mean(axis=1))
-    speech = power[loudness_db >= loudness_db.max() - SPEECH_RANGE_DB]
+    speaks = loudness_db >= loudness_db.max() - SPEECH_RANGE_DB
     # The cepstrum of log |H|: a power spectrum's zeroth coefficient counts twice.
-    cepstrum = np.fft.irfft(np.log(speech), axis=1)[:, : speech.shape[1]]
+    cepstrum = np.fft.irfft(np.log(power[speaks]), axis=1)[:, : power.shape[1]]
     cepstrum[:, 0] /= 2
-    return np.asarray(cepstrum @ frequency_transform(cepstrum.shape[1], ORDER, ALPHAS[rate]).T)
+    return Analysis(cepstrum @ frequency_transform(cepstrum.shape[1], ORDER, ALPHAS[rate]).T, f0_hz[speaks])
 
 
 def compare_cepstra(reference: Matrix, other: Matrix, *, with_c0: bool = False) -> Distortion:
@@ -126,7 +138,7 @@ def compare_cepstra(reference: Matrix, other: Matrix, *, with_c0: bool = False) 
     first = 0 if with_c0 else 1
     difference = reference[path[:, 0], first:] - other[path[:, 1], first:]
     mcd_db = DB_PER_NEPER * float(np.linalg.norm(difference, axis=1).mean())
-    return Distortion(mcd_db, 2 - (len(reference) + len(other)) / len(path))
+    return Distortion(mcd_db, 2 - (len(reference) + len(other)) / len(path), path)
 
 
 def warp(cost: Matrix) -> NDArray[np.int64]:

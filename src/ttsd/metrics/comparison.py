@@ -1,22 +1,27 @@
-"""From the figures of every sentence to those of the systems, each with its paired interval."""
+"""From the figures of every sentence to those of the systems, each with its paired interval and a verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ttsd.metrics.measurement import TEACHER, Measurement, Sentence
-from ttsd.metrics.similarity import similarities
+from ttsd.metrics.catalogue import METRICS, Metric, margin_of
+from ttsd.metrics.categories import find_categories
+from ttsd.metrics.measurement import DECIMALS, TEACHER, Measurement, Sentence
+from ttsd.metrics.similarity import rank_among_pairs, similarities
 from ttsd.metrics.statistics import Interval, Statistic, gap_closed, paired_bootstrap, rate, rate_difference
 
-STUDENT = "student"
+TAKE2 = "take2"
+"""The teacher's second take of every sentence: how far the teacher is from itself."""
 START = "start"
+"""The voice that the student started from."""
+BASELINE = "baseline"
+"""The student of an earlier report."""
+STUDENT = "student"
 MIN_SENTENCES = 50
 """With fewer no verdict is given: the interval is too wide and too often wrong."""
-DECIMALS = 6
-# More of these is worse, for a reader of the difference student - teacher.
-LOWER_IS_BETTER = {"wer", "cer"}
+NOT_ENOUGH = "not enough data"
 
 
 @dataclass(frozen=True)
@@ -25,14 +30,25 @@ class Row:
 
     id: str
     transcript: str
+    categories: tuple[str, ...]
     systems: dict[str, Measurement]
     similarity: dict[str, float]
     """Cosine with the centroid of the teacher's other sentences; a system without speech is left out."""
+    similarity_rank: dict[str, float]
+    """Share of the pairs of the teacher's own clips that are less alike than the system's clip and the teacher's."""
+
+    def read(self, system: str, name: str) -> float | None:
+        """Return a figure of a system's clip, or none where there is none."""
+        if name in ("similarity", "similarity_rank"):
+            return getattr(self, name).get(system)  # type: ignore[no-any-return]
+        value: float | None = getattr(self.systems[system], name) if system in self.systems else None
+        return value
 
 
 def add_similarity(sentences: Sequence[Sentence]) -> list[Row]:
     """Compare every system's voice with the teacher's, which takes all sentences together."""
     scores: list[dict[str, float]] = [{} for _ in sentences]
+    ranks: list[dict[str, float]] = [{} for _ in sentences]
     voiced = [i for i, one in enumerate(sentences) if one.systems[TEACHER].embedding is not None]
     if len(voiced) >= 2:
         for name in sentences[0].systems:
@@ -41,121 +57,121 @@ def add_similarity(sentences: Sequence[Sentence]) -> list[Row]:
             pairs = [(one[TEACHER].embedding, one[name].embedding) for one in systems]
             teacher = np.array([own for own, _ in pairs], dtype=np.float32)
             system = np.array([own if other is None else other for own, other in pairs], dtype=np.float32)
-            for i, (_, other), cosine in zip(voiced, pairs, similarities(teacher, system), strict=True):
+            cosines, shares = similarities(teacher, system), rank_among_pairs(teacher, system)
+            for i, (_, other), cosine, share in zip(voiced, pairs, cosines, shares, strict=True):
                 if other is not None:
                     scores[i][name] = round(float(cosine), DECIMALS)
-    return [Row(one.id, one.transcript, one.systems, score) for one, score in zip(sentences, scores, strict=True)]
-
-
-def compare(rows: Sequence[Row], *, n_resamples: int, seed: int) -> dict[str, dict[str, Any]]:
-    """Sum the sentences up.
-
-    Args:
-        rows: Every sentence; `teacher` and `student` are among its systems, `start` may be.
-        n_resamples: Resamples of the bootstrap.
-        seed: Its seed.
-
-    Returns:
-        By metric: `teacher`, `student`, `start` (none where there is none), `delta` = student - teacher with its 95 %
-        interval `lo`, `hi`, the sentences `n`, and the `verdict`. `gap_closed` has `value` with `lo`, `hi` and `n`: the
-        share of the way from the start's similarity to the teacher's own.
-    """
-    boot = _Bootstrap(n_resamples, seed)
-    return {
-        "wer": _error_rate(rows, "word_errors", "n_words", "wer", boot),
-        "cer": _error_rate(rows, "char_errors", "n_chars", "cer", boot),
-        "mcd_db": _distortion(rows, boot),
-        "similarity": _similarity(rows, boot),
-        "gap_closed": _gap_closed(rows, boot),
-        "duration_ratio": _duration_ratio(rows, boot),
-    }
+                    ranks[i][name] = round(float(share), DECIMALS)
+    return [
+        Row(one.id, one.transcript, find_categories(one.written), one.systems, score, share)
+        for one, score, share in zip(sentences, scores, ranks, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
-class _Bootstrap:
+class Comparer:
+    """Compares systems over sentences.
+
+    Args:
+        n_resamples: Resamples of the bootstrap.
+        seed: Their seed.
+        margins: Differences that do not matter, by metric, where they are not those of the catalogue.
+    """
+
     n_resamples: int
     seed: int
+    margins: Mapping[str, float]
 
-    def __call__(self, columns: Sequence[Sequence[float]], statistic: Statistic) -> Interval:
+    def compare(self, rows: Sequence[Row], systems: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Any]:
+        """Sum the sentences up.
+
+        Args:
+            rows: Every sentence.
+            systems: Those to be compared with the teacher.
+            keys: Names of the metrics; all by default.
+
+        Returns:
+            By metric: `teacher`, and `systems` with one entry for each. An entry has `value`, the difference from the
+            teacher `delta` with its 95 % interval `lo`, `hi`, the sentences `n`, `detectable` (the smallest difference
+            that so many sentences would have shown), and the `verdict`. Where a distance has a second take of the
+            teacher to be held against, `delta` is the difference from that, and `ratio` with `ratio_lo`, `ratio_hi` how
+            many times as far the system is; without one it has a value and no more.
+        """
+        wanted = [metric for metric in METRICS if keys is None or metric.key in keys]
+        return {
+            metric.key: {
+                "teacher": _tidy(_sum_up(metric, rows, TEACHER)),
+                "systems": {name: self.describe(metric, rows, name) for name in systems},
+            }
+            for metric in wanted
+        }
+
+    def describe(self, metric: Metric, rows: Sequence[Row], name: str, against: str = TEACHER) -> dict[str, Any]:
+        """Compare a system with another in one metric; an entry as in `compare`."""
+        floor = against
+        if metric.kind == "distance" and against == TEACHER:
+            floor = TAKE2 if name != TAKE2 and any(TAKE2 in row.systems for row in rows) else ""
+        interval = ratio = Interval(None, None, None, 0)
+        if floor:
+            columns = [pair for row in rows if (pair := _pair(metric, row, name, floor)) is not None]
+            interval = self._bootstrap(columns, rate_difference)
+            if floor == TAKE2 and metric.kind == "distance" and metric.aim == "lower":
+                ratio = self._bootstrap([[one[0], one[2]] for one in columns], rate)
+        n = interval.n if floor else sum(_pair(metric, row, name, "") is not None for row in rows)
+        entry = {
+            "value": _sum_up(metric, rows, name), "delta": interval.estimate, "lo": interval.lo, "hi": interval.hi,
+            "detectable": interval.detectable, "ratio": ratio.estimate, "ratio_lo": ratio.lo, "ratio_hi": ratio.hi,
+        }  # fmt: skip
+        return {key: _tidy(value) for key, value in entry.items()} | {"n": n, "verdict": self._judge(metric, interval)}
+
+    def close_gap(self, rows: Sequence[Row], name: str) -> dict[str, Any]:
+        """Return the share of the way from the start's similarity to the teacher's own: `value`, `lo`, `hi`, `n`."""
+        columns = []
+        for row in rows:
+            figures = [row.similarity.get(one) for one in (name, START, TEACHER)]
+            if None not in figures:
+                columns.append(figures)
+        interval = self._bootstrap(columns, gap_closed)
+        return {"value": _tidy(interval.estimate), "lo": _tidy(interval.lo), "hi": _tidy(interval.hi), "n": interval.n}
+
+    def _bootstrap(self, columns: Sequence[Sequence[float | None]], statistic: Statistic) -> Interval:
         table = np.array(columns, dtype=np.float64).reshape(len(columns), len(columns[0]) if columns else 0)
         return paired_bootstrap(table, statistic, n_resamples=self.n_resamples, seed=self.seed)
 
+    def _judge(self, metric: Metric, delta: Interval) -> str:
+        if delta.lo is None or delta.hi is None or delta.n < MIN_SENTENCES:
+            return NOT_ENOUGH
+        margin = margin_of(metric, self.margins)
+        if -margin <= delta.lo and delta.hi <= margin:
+            return "equivalent"
+        if delta.lo <= 0 <= delta.hi:
+            return NOT_ENOUGH
+        is_better = metric.aim != "teacher" and (delta.lo > 0) == (metric.aim == "higher")
+        return "better" if is_better else "worse"
 
-def _error_rate(rows: Sequence[Row], errors: str, units: str, metric: str, boot: _Bootstrap) -> dict[str, Any]:
-    def figure(name: str) -> float | None:
-        there = [row.systems[name] for row in rows if name in row.systems]
-        n_units = sum(getattr(one, units) for one in there)
-        return sum(getattr(one, errors) for one in there) / n_units if n_units else None
 
-    columns = [
-        [getattr(row.systems[name], column) for name in (STUDENT, TEACHER) for column in (errors, units)]
+def _pair(metric: Metric, row: Row, name: str, other: str) -> list[float] | None:
+    """Return what a sentence adds to the sums of a system and the other, or none where a figure is missing."""
+    if name not in row.systems:
+        return None
+    if metric.kind == "ratio":
+        values = [row.read(name, metric.fields[0]), row.read(TEACHER, metric.fields[0])]
+        others = [row.read(other, metric.fields[0]), values[1]]
+    else:
+        values = [row.read(name, field) for field in metric.fields]
+        others = [row.read(other, field) for field in metric.fields] if other else []
+    if metric.kind != "ratio" and len(metric.fields) == 1:
+        values, others = [*values, 1.0], [*others, 1.0] if other else []
+    figures = [*values, *others]
+    return None if any(value is None for value in figures) else figures  # type: ignore[return-value]
+
+
+def _sum_up(metric: Metric, rows: Sequence[Row], name: str) -> float | None:
+    pairs = [
+        pair
         for row in rows
+        if (pair := _pair(metric, row, name, TEACHER if metric.kind == "ratio" else "")) is not None
     ]
-    return _entry(figure(TEACHER), figure(STUDENT), figure(START), boot(columns, rate_difference), metric)
-
-
-def _distortion(rows: Sequence[Row], boot: _Bootstrap) -> dict[str, Any]:
-    def values(name: str) -> list[float]:
-        found = (row.systems[name].mcd_db for row in rows if name in row.systems)
-        return [value for value in found if value is not None]
-
-    student = boot([[value, 1] for value in values(STUDENT)], rate)
-    # The teacher's distance to itself is 0, so the student's own figure is the difference.
-    entry = _entry(0.0 if student.n else None, student.estimate, _mean(values(START)), student, "mcd_db")
-    return entry | {"verdict": "a distance" if student.n else "unmeasured"}
-
-
-def _similarity(rows: Sequence[Row], boot: _Bootstrap) -> dict[str, Any]:
-    paired = [row.similarity for row in rows if {STUDENT, TEACHER} <= row.similarity.keys()]
-    interval = boot([[one[STUDENT], 1, one[TEACHER], 1] for one in paired], rate_difference)
-    start = _mean([row.similarity[START] for row in rows if START in row.similarity])
-    teacher, student = (_mean([one[name] for one in paired]) for name in (TEACHER, STUDENT))
-    return _entry(teacher, student, start, interval, "similarity")
-
-
-def _gap_closed(rows: Sequence[Row], boot: _Bootstrap) -> dict[str, Any]:
-    names = (STUDENT, START, TEACHER)
-    columns = [[row.similarity[name] for name in names] for row in rows if set(names) <= row.similarity.keys()]
-    interval = boot(columns, gap_closed)
-    return {"value": _tidy(interval.estimate), "lo": _tidy(interval.lo), "hi": _tidy(interval.hi), "n": interval.n}
-
-
-def _duration_ratio(rows: Sequence[Row], boot: _Bootstrap) -> dict[str, Any]:
-    def columns(name: str) -> list[list[float]]:
-        there = [row.systems for row in rows if name in row.systems]
-        return [[systems[name].duration_s, systems[TEACHER].duration_s] for systems in there]
-
-    interval = boot([[*pair, pair[1], pair[1]] for pair in columns(STUDENT)], rate_difference)
-    student = None if interval.estimate is None else 1 + interval.estimate
-    start = _ratio(columns(START))
-    return _entry(1.0 if interval.n else None, student, start, interval, "duration_ratio")
-
-
-def _entry(
-    teacher: float | None, student: float | None, start: float | None, delta: Interval, metric: str
-) -> dict[str, Any]:
-    figures = {"teacher": teacher, "student": student, "start": start}
-    figures |= {"delta": delta.estimate, "lo": delta.lo, "hi": delta.hi}
-    return {name: _tidy(value) for name, value in figures.items()} | {"n": delta.n, "verdict": _judge(metric, delta)}
-
-
-def _judge(metric: str, delta: Interval) -> str:
-    if delta.lo is None or delta.hi is None:
-        return "unmeasured"
-    if delta.n < MIN_SENTENCES:
-        return "too few sentences"
-    if delta.lo <= 0 <= delta.hi:
-        return "no difference shown"
-    if metric == "duration_ratio":
-        return "longer" if delta.lo > 0 else "shorter"
-    return "worse" if (delta.lo > 0) == (metric in LOWER_IS_BETTER) else "better"
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _ratio(pairs: Sequence[Sequence[float]]) -> float | None:
     below = sum(pair[1] for pair in pairs)
     return sum(pair[0] for pair in pairs) / below if below else None
 

@@ -84,6 +84,33 @@ def similarities(teacher: Vectors, system: Vectors) -> NDArray[np.float64]:
     return np.asarray((centroids * unit).sum(axis=1))
 
 
+def rank_among_pairs(teacher: Vectors, system: Vectors) -> NDArray[np.float64]:
+    """Tell where a system's likeness to the teacher lies among the teacher's likeness to itself.
+
+    A cosine by itself says little: its scale belongs to the encoder and to the voice. Here every clip of the system is
+    paired with the teacher's clips of the other sentences, and so is every clip of the teacher.
+
+    Args:
+        teacher: The teacher's embeddings, float32 [n_sentences, 256].
+        system: The system's embeddings of the same sentences in the same order.
+
+    Returns:
+        By sentence, the mean share of the teacher's own pairs that are less alike than the system's, float64
+        [n_sentences] in [0, 1]; the teacher itself has 0.5, and another voice about 0. Ties count half.
+
+    Raises:
+        CorpusError: There are fewer than two sentences, so no pairs.
+    """
+    if len(teacher) < 2:
+        raise CorpusError("one sentence has no pairs; evaluate two or more")
+    own, other = (part / np.linalg.norm(part.astype(np.float64), axis=1, keepdims=True) for part in (teacher, system))
+    apart = ~np.eye(len(teacher), dtype=bool)
+    pairs = np.sort((own @ own.T)[np.triu_indices(len(own), 1)])
+    cosines = (other @ own.T)[apart].reshape(len(teacher), -1)
+    below, upto = (np.searchsorted(pairs, cosines, side=side) for side in ("left", "right"))
+    return np.asarray(((below + upto) / (2 * len(pairs))).mean(axis=1))
+
+
 @functools.lru_cache(maxsize=1)
 def _import_resemblyzer() -> Any:
     with warnings.catch_warnings():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ttsd.config import AsrConfig
+from ttsd.config import Config
 from ttsd.data.audio import read_wav, write_wav
 from ttsd.data.corpus import Corpus, Utterance
 from ttsd.errors import CorpusError, TtsdError
@@ -15,6 +15,7 @@ from ttsd.metrics.intelligibility import normalize_text
 from ttsd.metrics.measurement import TEACHER, Clip, Measurement, Meter, Sentence
 from ttsd.metrics.speed import Speaker, torch_threads
 from ttsd.report import Progress
+from ttsd.utils.cache import Cache, find_cache
 from ttsd.utils.parallel import map_resumable
 from ttsd.utils.seeds import derive_seed
 
@@ -31,32 +32,39 @@ def measure_speakers(
     utterances: Sequence[Utterance],
     out_dir: Path,
     loaders: Mapping[str, Loader],
-    asr: AsrConfig,
+    config: Config,
     *,
+    recordings: Mapping[str, Corpus] | None = None,
     seed: int,
-    n_workers: int,
     progress: Progress,
 ) -> tuple[list[Sentence], list[Drop]]:
     """Let every voice speak the utterances beside the teacher's clips, and measure what is heard.
 
-    Each clip is written to `out_dir/wavs/<voice>/<id>.wav`, the teacher's under `teacher`. The text is the one that was
-    spoken. A voice that gives no sound is measured as such: every word missed.
+    Each clip is written to `out_dir/wavs/<system>/<id>.wav`, the teacher's under `teacher`. The text is the one that
+    was spoken. A voice that gives no sound is measured as such: every word missed.
 
     Args:
         corpus: The teacher's clips.
         utterances: What to speak.
         out_dir: Where the clips go; finished utterances are found there by the next run.
         loaders: How every voice is loaded, by name.
-        asr: The recogniser's settings.
+        config: Reads `asr`, `evaluate`, `qc.silence_db`, `paths.cache` and `n_workers`.
+        recordings: Systems that have spoken already: their corpora, by name; the ids are those of the teacher's.
         seed: Seed of the voices' noise; each utterance derives its own.
-        n_workers: Processes; 0 means one for each core.
         progress: Told how many utterances are done.
 
     Returns:
         The sentences measured, and those dropped: without a word, without a readable clip, or not speakable.
     """
     wavs = out_dir / WAVS_NAME
-    items = [(u.id, _Item(u, corpus.clip_path(u), wavs, derive_seed(seed, u.id))) for u in utterances]
+    known = {
+        name: {utterance.id: other.clip_path(utterance) for utterance in other.utterances}
+        for name, other in (recordings or {}).items()
+    }
+    items = [
+        (u.id, _Item(u, corpus.clip_path(u), wavs, derive_seed(seed, u.id), {n: c.get(u.id) for n, c in known.items()}))
+        for u in utterances
+    ]
     # One thread wherever the work runs: the sums then come out the same.
     with torch_threads(1):
         try:
@@ -64,11 +72,11 @@ def measure_speakers(
                 _measure,
                 items,
                 out_dir,
-                n_workers=n_workers,
+                n_workers=config.n_workers,
                 progress=progress,
                 note="sentences",
                 initializer=_start_worker,
-                initargs=(dict(loaders), asr),
+                initargs=(dict(loaders), config, find_cache(config.paths.cache, out_dir)),
             )
         finally:
             _stop_worker()
@@ -78,7 +86,7 @@ def measure_speakers(
             dropped.append((utterance.id, *result["dropped"]))
         else:
             measured = {name: Measurement(**figures) for name, figures in result["systems"].items()}
-            sentences.append(Sentence(utterance.id, utterance.spoken, measured))
+            sentences.append(Sentence(utterance.id, utterance.spoken, utterance.transcript, measured))
     return sentences, dropped
 
 
@@ -88,28 +96,34 @@ class _Item:
     clip: Path
     wavs: Path
     seed: int
+    recordings: dict[str, Path | None]
 
 
 @dataclass(frozen=True)
 class _Worker:
     speakers: dict[str, Speaker]
     meter: Meter
+    cache: Cache
     language: str
 
 
 _worker: _Worker | None = None
 
 
-def _start_worker(loaders: dict[str, Loader], asr: AsrConfig) -> None:
+def _start_worker(loaders: dict[str, Loader], config: Config, folder: Path) -> None:
     import torch
 
     global _worker
     torch.set_num_threads(1)
-    _worker = _Worker({name: load() for name, load in loaders.items()}, Meter(asr), asr.language)
+    speakers = {name: load() for name, load in loaders.items()}
+    cache = Cache(folder)
+    _worker = _Worker(speakers, Meter(config, cache), cache, config.asr.language)
 
 
 def _stop_worker() -> None:
     global _worker
+    if _worker is not None:
+        _worker.cache.__exit__()
     _worker = None
 
 
@@ -118,13 +132,18 @@ def _measure(item: _Item) -> dict[str, Any]:
     utterance = item.utterance
     if not normalize_text(utterance.spoken, _worker.language):
         return {"dropped": ["no_words", utterance.spoken]}
-    try:
-        wav, sample_rate = read_wav(item.clip)
-    except CorpusError as error:
-        return {"dropped": ["unreadable_clip" if item.clip.is_file() else "missing_clip", str(error)]}
-    if wav.size == 0:
-        return {"dropped": ["empty_clip", item.clip.name]}
-    clips = {TEACHER: _keep(item, TEACHER, Clip(wav, sample_rate))}
+    clips: dict[str, Clip] = {}
+    for name, path in {TEACHER: item.clip, **item.recordings}.items():
+        of = "" if name == TEACHER else f"_of_{name}"
+        if path is None:
+            return {"dropped": [f"missing_clip{of}", "there is no such id in its corpus"]}
+        try:
+            wav, sample_rate = read_wav(path)
+        except CorpusError as error:
+            return {"dropped": [f"{'unreadable' if path.is_file() else 'missing'}_clip{of}", str(error)]}
+        if wav.size == 0 and name == TEACHER:
+            return {"dropped": ["empty_clip", path.name]}
+        clips[name] = _keep(item, name, Clip(wav, sample_rate))
     for name, speaker in _worker.speakers.items():
         try:
             spoken = speaker.speak(utterance.spoken, seed=item.seed)

@@ -1,12 +1,15 @@
-"""How fast a voice speaks and how large it is.
+"""How fast a voice speaks and how large it is, each in a process of its own, as a user would meet it.
 
-The real-time factor is the one figure that two runs do not share: it depends on the machine and on what else it does.
+These are the figures that two runs do not share: they depend on the machine and on what else it does.
 """
 
 import contextlib
 import json
+import resource
+import statistics
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,10 +20,11 @@ from numpy.typing import NDArray
 from ttsd.report import Progress
 from ttsd.utils.extras import require
 from ttsd.utils.files import write_json
-from ttsd.utils.parallel import count_workers
+from ttsd.utils.parallel import count_workers, map_processes
 
 SPEED_NAME = "speed.json"
-Timings = dict[str, list[dict[str, Any]]]
+Timings = dict[str, dict[str, Any]]
+"""By voice: `load_s`, `peak_memory_mb`, `n_parameters`, and `timings` by number of threads."""
 
 
 class Speaker(Protocol):
@@ -44,29 +48,34 @@ class Speed:
 
     rtf: float
     """Seconds of work for a second of speech; below 1 is faster than speech."""
+    first_sample_s: float
+    """Median of the seconds until a sentence's first sample can be played."""
     n_threads: int
     n_sentences: int
 
 
-def real_time_factor(speaker: Speaker, texts: Sequence[str], *, seed: int, n_threads: int) -> Speed:
+def measure_speed(speaker: Speaker, texts: Sequence[str], *, seed: int, n_threads: int) -> Speed:
     """Time a voice, after one sentence to warm up.
 
     Args:
-        speaker: The voice.
+        speaker: The voice; it gives a sentence as a whole, so the first sample comes with the last.
         texts: Sentences to speak one after another; at least one.
         seed: Seed of the noise.
         n_threads: Threads that torch may use.
     """
     with torch_threads(n_threads):
         speaker.speak(texts[0], seed=seed)
-        start_s = time.perf_counter()
-        n_samples = sum(speaker.speak(text, seed=seed).size for text in texts)
-        elapsed_s = time.perf_counter() - start_s
-    return Speed(elapsed_s * speaker.sample_rate / max(n_samples, 1), n_threads, len(texts))
+        n_samples, took_s = 0, []
+        for text in texts:
+            start_s = time.perf_counter()
+            n_samples += speaker.speak(text, seed=seed).size
+            took_s.append(time.perf_counter() - start_s)
+    rtf = sum(took_s) * speaker.sample_rate / max(n_samples, 1)
+    return Speed(rtf, statistics.median(took_s), n_threads, len(texts))
 
 
 def time_speakers(
-    speakers: Mapping[str, Speaker],
+    loaders: Mapping[str, Callable[[], Speaker]],
     texts: Sequence[str],
     out_dir: Path,
     *,
@@ -77,24 +86,22 @@ def time_speakers(
     """Time every voice on one thread and on as many as there are workers, once: `speed.json` then stands.
 
     Args:
-        speakers: The voices, by name.
+        loaders: How every voice is loaded, by name; picklable.
         texts: Sentences to speak.
         out_dir: Where `speed.json` is written, or found from an earlier run.
         seed: Seed of the noise.
         n_workers: As in the settings; 0 means one for each core.
         progress: Told how many voices are timed.
-
-    Returns:
-        Timings (`rtf`, `n_threads`, `n_sentences`), by voice.
     """
     path = out_dir / SPEED_NAME
     if not path.is_file():
+        threads = sorted({1, count_workers(n_workers)})
         speed: Timings = {}
-        for i, (name, speaker) in enumerate(speakers.items()):
-            progress(i, len(speakers), "speed")
-            runs = sorted({1, count_workers(n_workers)})
-            speed[name] = [asdict(real_time_factor(speaker, texts, seed=seed, n_threads=n)) for n in runs]
-        progress(len(speakers), len(speakers), "speed")
+        for i, (name, loader) in enumerate(loaders.items()):
+            progress(i, len(loaders), "speed")
+            # One after another, each alone with the machine.
+            map_processes(_time, [(name, (loader, list(texts), seed, threads))], 1, speed.__setitem__, None, ())
+        progress(len(loaders), len(loaders), "speed")
         write_json(path, speed)
     return read_speed(out_dir)
 
@@ -103,6 +110,23 @@ def read_speed(out_dir: Path) -> Timings:
     """Return what `speed.json` holds."""
     timings: Timings = json.loads((out_dir / SPEED_NAME).read_text(encoding="utf-8"))
     return timings
+
+
+def _time(item: tuple[Callable[[], Speaker], list[str], int, list[int]]) -> dict[str, Any]:
+    loader, texts, seed, threads = item
+    start_s = time.perf_counter()
+    speaker = loader()
+    load_s = time.perf_counter() - start_s
+    timings = [asdict(measure_speed(speaker, texts, seed=seed, n_threads=n)) for n in threads]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts bytes, Linux kilobytes.
+    peak_memory_mb = peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    return {
+        "load_s": round(load_s, 3),
+        "peak_memory_mb": round(peak_memory_mb, 1),
+        "n_parameters": speaker.n_parameters,
+        "timings": timings,
+    }
 
 
 @contextlib.contextmanager

@@ -120,7 +120,7 @@ def save_checkpoint(
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"evaluate"}),
         "symbols": {"ids": dict(symbols.ids), "n_symbols": symbols.n_symbols},
         "voice": voice,
         "duration_scale": duration_scale,
@@ -183,6 +183,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: a voice with the istft decoder, which source_filter has taken the place of; train it again"
         )
+    # How a voice was evaluated is no part of it; earlier files have it.
+    content["config"].pop("evaluate", None)
     return _from_1(content) if content["version"] == 1 else content
 
 

@@ -1,4 +1,4 @@
-"""The page that `evaluate` leaves: the figures, and every sentence to listen to, the worst first."""
+"""The page that `evaluate` leaves: the answer, the figures, and every sentence to listen to, the worst first."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,30 +7,17 @@ from typing import Any
 from ttsd.report import StageReport
 from ttsd.utils.files import write_text
 from ttsd.web.clips import BUDGET_BYTES, HALF_HEIGHT, N_BARS, make_players
+from ttsd.web.figures import write_count, write_figure
 
 TEMPLATES = Path(__file__).with_name("templates")
-NOTHING = "\u2013"
-SYSTEMS = {
+ROLES = {
     "teacher": "the voice to be learnt",
+    "take2": "the teacher once more: as far as it is from itself",
     "student": "what was learnt",
     "start": "the voice the student started from",
 }
-Metric = Mapping[str, Any]
-Timings = Mapping[str, Sequence[Mapping[str, Any]]]
-
-# Key, name, explanation, and how its figures are written.
-METRICS = (
-    ("wer", "Word error rate", "words the recogniser mishears, of all words; lower is better", "percent"),
-    ("cer", "Character error rate", "the same by characters; lower is better", "percent"),
-    (
-        "similarity",
-        "Similarity to the teacher",
-        "cosine with the teacher's other sentences; higher is better",
-        "cosine",
-    ),
-    ("mcd_db", "Mel-cepstral distortion", "distance to the teacher's spectra; lower is nearer", "db"),
-    ("duration_ratio", "Length", "against the teacher's clips; 1 is as long", "ratio"),
-)
+Timings = Mapping[str, Mapping[str, Any]]
+_MEL = {"n_fft": 1024, "hop": 256, "n_mels": 80, "f_min": 0, "f_max": 8000}
 
 
 def write_report(
@@ -44,9 +31,9 @@ def write_report(
 
     Args:
         path: The HTML file; the clips lie beside it.
-        report: What `evaluate` found; its `details` hold metrics, notes, utterances, dropped and provenance.
+        report: What `evaluate` found.
         wavs_name: Folder of the clips beside the page: `<wavs_name>/<system>/<id>.wav`.
-        speed: Timings by system, which no report holds.
+        speed: Timings by voice, which no report holds.
         budget_bytes: Most audio inside the page, as base64.
 
     Raises:
@@ -55,9 +42,11 @@ def write_report(
     import jinja2
 
     details = report.details
-    rows = sort_worst_first(details["utterances"])
-    systems = [name for name in SYSTEMS if rows and name in rows[0]["systems"]]
-    names = [f"{wavs_name}/{system}/{row['id']}.wav" for row in rows for system in systems]
+    roles = {"teacher": "teacher"} | {one["name"]: one["role"] for one in details["systems"]}
+    students = [name for name, role in roles.items() if role == "student"]
+    best = details["ranking"][0]["name"] if details["ranking"] else students[0]
+    rows = sort_worst_first(details["utterances"], best)
+    names = [f"{wavs_name}/{system}/{row['id']}.wav" for row in rows for system in roles]
     players = make_players(path.parent, names, budget_bytes)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -70,70 +59,55 @@ def write_report(
     text = environment.get_template("report.html.j2").render(
         report=report,
         details=details,
-        systems={name: SYSTEMS[name] for name in systems},
-        summary=[_summarize(details["metrics"][key], *names) for key, *names in METRICS],
-        gap=_draw_gap(details["metrics"]["gap_closed"]),
-        sizes=_describe_sizes(details["metrics"], speed, systems),
+        roles=roles,
+        hints=ROLES,
+        students=students,
+        best=best,
+        tables={name: [_summarize(details, metric, name) for metric in details["catalogue"]] for name in students},
+        gaps={name: _draw_gap(details["gap_closed"][name]) for name in students},
+        categories=details["meanings"]["categories"],
+        failures=details["meanings"]["failures"],
+        speed=speed,
         rows=rows,
         players=players.by_name,
         kept_as=players.kept_as,
         wavs_name=wavs_name,
         n_bars=N_BARS,
         half_height=HALF_HEIGHT,
+        mel=_MEL,
     )
     write_text(path, text)
 
 
-def sort_worst_first(utterances: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Sort by the student's word errors, then by its distance to the teacher; unmeasured distances count as large."""
+def sort_worst_first(utterances: Sequence[Mapping[str, Any]], student: str) -> list[Mapping[str, Any]]:
+    """Sort by a student's failures, its word errors, then its distance to the teacher; unmeasured counts as far."""
 
-    def badness(row: Mapping[str, Any]) -> tuple[int, float, str]:
-        student = row["systems"]["student"]
-        mcd_db = student["mcd_db"]
-        return (-student["word_errors"], -(float("inf") if mcd_db is None else mcd_db), row["id"])
+    def badness(row: Mapping[str, Any]) -> tuple[int, int, float, str]:
+        one = row["systems"][student]
+        mcd_db = one["mcd_db"]
+        far = float("inf") if mcd_db is None else mcd_db
+        return (-len(one["failures"]), -one["word_errors"], -far, row["id"])
 
     return sorted(utterances, key=badness)
 
 
-def write_figure(value: float | None, kind: str, signed: bool = False, bare: bool = False) -> str:
-    """Write a figure for a reader.
-
-    Args:
-        value: The figure, or none where there is none.
-        kind: `percent`, `cosine`, `db` or `ratio`.
-        signed: Show the sign of a difference; differences of percentages are points.
-        bare: Leave the unit out.
-    """
-    if value is None:
-        return NOTHING
-    scale, decimals, unit = {
-        "percent": (100, 1, "points" if signed else "%"),
-        "cosine": (1, 3, ""),
-        "db": (1, 2, "dB"),
-        "ratio": (1, 2, ""),
-    }[kind]
-    number = f"{scale * value:{'+' if signed else ''}.{decimals}f}".replace("-", "\u2212")
-    # A no-break space: the unit stays with its number.
-    return f"{number}\u00a0{unit}" if unit and not bare else number
-
-
-def write_count(value: float | None) -> str:
-    """Write a large whole number with thin spaces between the thousands."""
-    return NOTHING if value is None else f"{value:,.0f}".replace(",", "\u202f")
-
-
-def _summarize(metric: Metric, name: str, hint: str, kind: str) -> dict[str, Any]:
-    lo, hi, delta = metric["lo"], metric["hi"], metric["delta"]
-    summary = {"name": name, "hint": hint, "kind": kind, "metric": metric, "bar": None}
+def _summarize(details: Mapping[str, Any], metric: Mapping[str, Any], student: str) -> dict[str, Any]:
+    row = details["metrics"][metric["key"]]
+    entry = row["systems"][student]
+    lo, hi, delta = entry["lo"], entry["hi"], entry["delta"]
+    summary = {"metric": metric, "row": row, "entry": entry, "bar": None}
     if lo is not None and hi is not None and delta is not None:
-        # Zero in the middle, the farther end near the edge.
-        reach = 1.15 * max(abs(lo), abs(hi)) or 1.0
-        places = {place: round(50 + 50 * value / reach, 2) for place, value in (("lo", lo), ("hi", hi), ("at", delta))}
-        summary["bar"] = places | {"width": round(places["hi"] - places["lo"], 2)}
+        # Zero in the middle, the farther end near the edge, and the margin that does not matter behind it.
+        margin = metric["margin"]
+        reach = 1.15 * max(abs(lo), abs(hi), margin) or 1.0
+        ends = {"lo": lo, "hi": hi, "at": delta, "from": -margin, "to": margin}
+        places = {place: round(50 + 50 * value / reach, 2) for place, value in ends.items()}
+        places["width"] = round(places["hi"] - places["lo"], 2)
+        summary["bar"] = places | {"harmless": round(places["to"] - places["from"], 2)}
     return summary
 
 
-def _draw_gap(gap: Metric) -> dict[str, Any] | None:
+def _draw_gap(gap: Mapping[str, Any]) -> dict[str, Any] | None:
     value, lo, hi = gap["value"], gap["lo"], gap["hi"]
     if value is None:
         return None
@@ -144,14 +118,3 @@ def _draw_gap(gap: Metric) -> dict[str, Any] | None:
         places["lo"] = round(100 * (lo - left) / (right - left), 2)
         places["width"] = round(100 * (hi - lo) / (right - left), 2)
     return {"gap": gap, "places": places}
-
-
-def _describe_sizes(metrics: Mapping[str, Metric], speed: Timings, systems: Sequence[str]) -> list[dict[str, Any]]:
-    """Describe speed and size of every system that is a voice of ours; of the teacher only clips are known."""
-    sizes = []
-    for name in systems:
-        n_parameters, size_bytes = metrics["parameters"][name], metrics["size_bytes"][name]
-        if n_parameters is not None:
-            timings = list(speed.get(name, []))
-            sizes.append({"system": name, "n_parameters": n_parameters, "size_bytes": size_bytes, "timings": timings})
-    return sizes
