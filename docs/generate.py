@@ -91,7 +91,11 @@ def cli_page() -> str:
         "## `ttsd`",
         parameter_table(group),
     ]
+    commands: dict[str, Any] = {}
     for name, command in group.commands.items():
+        inner = getattr(command, "commands", {})
+        commands |= {f"{name} {part}": one for part, one in inner.items()} or {name: command}
+    for name, command in commands.items():
         if not command.hidden:
             summary = inspect.cleandoc(command.help or "")
             parts += [f"## `ttsd {name}`", summary, f"`{usage(name, command)}`", parameter_table(command)]

@@ -1,6 +1,6 @@
 """Run the notebooks on recordings made by a local voice, and write them with their results into docs/notebooks.
 
-python docs/render_notebooks.py
+python docs/render_notebooks.py [NAME ...]
 """
 
 import re
@@ -20,7 +20,7 @@ RENDERED = ROOT / "docs" / "notebooks"
 
 
 def run_notebook(path: Path, root: Path) -> nbformat.NotebookNode:
-    """Run a notebook in a folder that holds `output/`, and return it with its results."""
+    """Run a notebook in a folder that holds `output/` and `study_guides/`, and return it with its results."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(root)}}).execute()
     return notebook
@@ -45,7 +45,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         subprocess.run([sys.executable, ROOT / "examples/recordings.py", "--out", root / "output"], check=True)
-        for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        shutil.copytree(ROOT / "examples/study_guides", root / "study_guides")
+        names = sys.argv[1:] or [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+        for path in (ROOT / "notebooks" / f"{name}.ipynb" for name in names):
             render_notebook(run_notebook(path, root), path.stem, root)
             print(RENDERED.relative_to(ROOT) / f"{path.stem}.md")
 

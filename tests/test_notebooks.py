@@ -1,5 +1,6 @@
 """The notebooks run from the top on real recordings, and the copies in the docs are of what they are now."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,25 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory) -> nbformat.NotebookNode:
+def workspace(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("workspace")
     command = [sys.executable, ROOT / "examples/recordings.py", "--out", root / "output", "--sentences", "10"]
     subprocess.run(command, check=True, capture_output=True)
-    return run_notebook(ROOT / "notebooks/01_setup_and_data_prep.ipynb", root)
+    (root / "study_guides").mkdir()
+    shutil.copy(ROOT / "examples/study_guides/cell_biology.md", root / "study_guides")
+    return root
+
+
+@pytest.fixture(scope="module")
+def executed(workspace) -> nbformat.NotebookNode:
+    return run_notebook(ROOT / "notebooks/01_setup_and_data_prep.ipynb", workspace)
+
+
+@pytest.fixture(scope="module")
+def trained(workspace) -> nbformat.NotebookNode:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TTSD_STEPS", "4")
+        return run_notebook(ROOT / "notebooks/02_train_and_listen.ipynb", workspace)
 
 
 def outputs_of(notebook: nbformat.NotebookNode, start: str) -> list:
@@ -47,6 +62,15 @@ def test_every_clip_has_a_verdict_and_its_figures(executed):
     assert "duration_s" in outputs_of(executed, "describe()")[-1].data["text/plain"]
 
 
+def test_a_small_training_ends_with_curves_a_table_and_players(trained):
+    assert any("image/png" in output.data for output in outputs_of(trained, "draw_curves") if "data" in output)
+    table = outputs_of(trained, "evaluate.run")[-1].data["text/plain"]
+    assert "Word error rate" in table
+    assert "not enough data" in table
+    (players,) = (output for output in outputs_of(trained, "show_players") if "data" in output)
+    assert players.data["text/html"].count("<audio") == 9
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_stored_without_results_and_has_a_copy_with_them(path):
     notebook = nbformat.read(path, as_version=4)
@@ -61,6 +85,7 @@ def test_a_notebook_is_stored_without_results_and_has_a_copy_with_them(path):
     assert all((ROOT / "docs/notebooks" / picture).is_file() for picture in pictures)
 
 
-def test_the_notebook_stays_thin(executed):
-    sources = [cell.source for cell in executed.cells if cell.cell_type == "code"]
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_stays_thin(path):
+    sources = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert sum(source.count("\n") + 1 for source in sources) < 120

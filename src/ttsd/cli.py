@@ -2,17 +2,26 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ttsd.errors import CheckpointError, ConfigError, StageError, TtsdError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ttsd.config import Config
-    from ttsd.report import Run
+from ttsd.cli_listen import listen
+from ttsd.errors import ConfigError, StageError, TtsdError
+from ttsd.options import (
+    HELD_OUT,
+    AsJson,
+    Checkpoint,
+    ConfigFile,
+    InDir,
+    OutDir,
+    Overrides,
+    Overwrite,
+    find_checkpoint,
+    find_student,
+    load_settings,
+    run_stage,
+)
 
 app = typer.Typer(
     name="ttsd",
@@ -24,20 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-InDir = Annotated[Path | None, typer.Argument(metavar="IN", help="What to read; by default from `paths`.")]
-OutDir = Annotated[Path | None, typer.Argument(metavar="OUT", help="Directory to write; by default from `paths`.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file of settings.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as qc.max_cer=0.1; may be repeated."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace this stage's earlier output, once the input is checked.")
-]
-Checkpoint = Annotated[
-    Path | None, typer.Option("--ckpt", metavar="FILE", help="The student; by default last.ckpt in `paths.run`.")
-]
+app.add_typer(listen)
 
 
 def _print_version(wanted: bool) -> None:
@@ -77,6 +73,12 @@ def generate(
     rebuy_unknown: Annotated[
         bool, typer.Option("--rebuy-unknown", help="Buy requests again whose outcome nobody knows.")
     ] = False,
+    takes: Annotated[
+        int, typer.Option("--takes", metavar="N", min=1, max=9, help="2 has the held-out sentences read once more.")
+    ] = 1,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Read the sentences of the package, to evaluate with; no IN.")
+    ] = False,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
@@ -85,24 +87,35 @@ def generate(
     """Let a teacher read Markdown aloud.
 
     Reads a folder of Markdown files, cuts them into utterances, and writes the teacher's speech as a corpus. What is
-    bought is kept in `paths.takes`, and never bought again.
+    bought is kept in `paths.takes`, and never bought again. Second takes go beside the corpus, into OUT-take2; evaluate
+    tells by them how far the teacher is from itself.
     """
     if markdown is not None:
         if out_dir is not None:
             raise typer.BadParameter("name the folder once, as IN or with --markdown")
         # With the folder named, the one position left is the output's.
         in_dir, out_dir = markdown, in_dir
+    if held_out and in_dir is not None and out_dir is not None:
+        raise typer.BadParameter("--held-out reads the sentences of the package; name the output alone")
     options = {
+        # Each of these sentences is an utterance, however short or long.
+        "generate.verbatim.min_chars": 1 if held_out else None,
+        "generate.verbatim.max_chars": 400 if held_out else None,
+        "evaluate.split": "all" if held_out else None,
         "generate.teacher": teacher,
         "generate.elevenlabs.max_credits": max_credits,
         "generate.elevenlabs.rebuy_unknown": rebuy_unknown or None,
     }
-    settings = _load(config, overrides, options)
+    settings = load_settings(config, overrides, options)
     voice = settings.generate.teacher
     for option, is_given in (("--max-credits", max_credits is not None), ("--rebuy-unknown", rebuy_unknown)):
         if is_given and voice != "elevenlabs":
             raise ConfigError(f"{option}: is for a bought voice and {voice} is none; leave it out")
     source, target = in_dir or settings.paths.markdown, out_dir or settings.paths.raw
+    if held_out:
+        source, target = Path(__file__).with_name("transcripts") / "held_out", in_dir or HELD_OUT
+    if plan and takes > 1:
+        raise typer.BadParameter("--plan tells the price of the first take; the second is of the held-out sentences")
     if plan:
         from ttsd import terminal
         from ttsd.stages.plan import plan_purchases
@@ -113,7 +126,13 @@ def generate(
         return
     from ttsd.stages import generate as stage
 
-    _run("generate", stage.run, source, target, settings, overwrite, as_json)
+    run_stage("generate", stage.run, source, target, settings, overwrite, as_json)
+    for take in range(2, takes + 1):
+        told = settings.generate.model_copy(update={"take": take})
+        beside = target.with_name(f"{target.name}-take{take}")
+        run_stage(
+            "generate", stage.run, source, beside, settings.model_copy(update={"generate": told}), overwrite, as_json
+        )
 
 
 @app.command()
@@ -134,11 +153,11 @@ def ingest(
     Reads a folder of transcripts with a recording beside each, finds every sentence that was read aloud as it is
     written, and writes them as a corpus; all else is listed with its reason in rejected.csv.
     """
-    settings = _load(config, overrides, {"ingest.map": map_file})
+    settings = load_settings(config, overrides, {"ingest.map": map_file})
     from ttsd.stages import ingest as stage
 
     source, target = in_dir or settings.paths.markdown, out_dir or settings.paths.raw
-    _run("ingest", stage.run, source, target, settings, overwrite, as_json)
+    run_stage("ingest", stage.run, source, target, settings, overwrite, as_json)
 
 
 @app.command()
@@ -154,11 +173,11 @@ def preprocess(
 
     Resamples, trims and levels every clip of a corpus, spells out numbers, and assigns the splits.
     """
-    settings = _load(config, overrides)
+    settings = load_settings(config, overrides)
     from ttsd.stages import preprocess as stage
 
     source, target = in_dir or settings.paths.raw, out_dir or settings.paths.processed
-    _run("preprocess", stage.run, source, target, settings, overwrite, as_json)
+    run_stage("preprocess", stage.run, source, target, settings, overwrite, as_json)
 
 
 @app.command()
@@ -178,7 +197,7 @@ def qc(
     Checks every clip of a corpus, copies the good ones, and lists the others with their reason in rejected.csv. What
     was measured is kept: another threshold takes seconds. `paths.decisions` names a file that overrules the checks.
     """
-    settings = _load(config, overrides)
+    settings = load_settings(config, overrides)
     from ttsd.stages import qc as stage
 
     source, target = in_dir or settings.paths.processed, out_dir or settings.paths.curated
@@ -189,7 +208,7 @@ def qc(
             costs = stage.tell(source, target, settings, progress)
         terminal.print_costs(costs, as_json)
         return
-    _run("qc", stage.run, source, target, settings, overwrite, as_json)
+    run_stage("qc", stage.run, source, target, settings, overwrite, as_json)
 
 
 @app.command()
@@ -229,12 +248,12 @@ def train(
         raise typer.BadParameter("--allow-changes goes with --resume")
     in_dir, out_dir = [*directories, None, None][:2]
     named = config or (files[0] if files else None)
-    settings = _load(named, overrides)
+    settings = load_settings(named, overrides)
     if resume and named is None:
         kept = (out_dir or settings.paths.run) / "config.yaml"
         if not kept.is_file():
             raise StageError(f"{kept.parent}: holds no run to go on with; run it without --resume")
-        settings = _load(kept, overrides)
+        settings = load_settings(kept, overrides)
     from ttsd.stages import train as stage
 
     source, target = in_dir or settings.paths.curated, out_dir or settings.paths.run
@@ -249,7 +268,7 @@ def train(
             findings = rehearsal.tell(source, target, settings, progress)
         terminal.print_findings(findings, as_json)
         raise typer.Exit(any(finding.verdict == "fail" for finding in findings))
-    _run("train", stage.run, source, target, settings, overwrite, as_json)
+    run_stage("train", stage.run, source, target, settings, overwrite, as_json)
 
 
 @app.command()
@@ -285,9 +304,9 @@ def evaluate(
     junit.xml, by default into `evaluation` beside the first checkpoint. Also spelt `ttsd eval`. Exit code 1 where a
     condition of --fail-if holds, 2 where it asks for what is not known.
     """
-    settings = _load(config, overrides)
+    settings = load_settings(config, overrides)
     given = ckpt or list(settings.evaluate.ckpt)
-    students = [_find_student(one, settings.paths.run) for one in given] or [_find_checkpoint(None, settings.paths.run)]
+    students = [find_student(one, settings.paths.run) for one in given] or [find_checkpoint(None, settings.paths.run)]
     told = {"ckpt": tuple(students), "take2": take2, "baseline": baseline, "fail_if": tuple(fail_if or ()) or None}
     named = {key: value for key, value in told.items() if value is not None}
     settings = settings.model_copy(update={"evaluate": settings.evaluate.model_copy(update=named)})
@@ -295,7 +314,7 @@ def evaluate(
 
     source = in_dir or settings.paths.processed
     target = out_dir or settings.paths.evaluation or students[0].parent / "evaluation"
-    _run("evaluate", stage.run, source, target, settings, overwrite, as_json)
+    run_stage("evaluate", stage.run, source, target, settings, overwrite, as_json)
 
 
 app.command("eval", hidden=True)(evaluate)
@@ -326,8 +345,8 @@ def synth(
     as_wav = not lines and (out is None or out.suffix.lower() == ".wav")
     if lines and out is not None and out.suffix.lower() == ".wav":
         raise typer.BadParameter("--lines writes a corpus, so --out must be a folder")
-    settings = _load(config, overrides, {"synth.speed": speed, "seed": seed})
-    checkpoint = _find_checkpoint(ckpt or settings.synth.ckpt, settings.paths.run)
+    settings = load_settings(config, overrides, {"synth.speed": speed, "seed": seed})
+    checkpoint = find_checkpoint(ckpt or settings.synth.ckpt, settings.paths.run)
     settings = settings.model_copy(update={"synth": settings.synth.model_copy(update={"ckpt": checkpoint})})
     from ttsd import terminal
 
@@ -342,7 +361,7 @@ def synth(
     with terminal.text_file(text) as source:
         from ttsd.stages import synth as stage
 
-        _run("synth", stage.run, source, out or Path("speech"), settings, overwrite, as_json)
+        run_stage("synth", stage.run, source, out or Path("speech"), settings, overwrite, as_json)
 
 
 def main() -> None:
@@ -364,34 +383,3 @@ def main() -> None:
         if stop.code in (130, 143):
             print("ttsd: interrupted; run the same command again to go on", file=sys.stderr)
         raise
-
-
-def _load(path: Path | None, overrides: list[str] | None, options: "Mapping[str, object] | None" = None) -> "Config":
-    from ttsd.config import load_config
-
-    given = [f"{key}={value}" for key, value in (options or {}).items() if value is not None]
-    return load_config(path, [*(overrides or ()), *given])
-
-
-def _find_student(path: Path, run_dir: Path) -> Path:
-    return path if (path / "metadata.csv").is_file() else _find_checkpoint(path, run_dir)
-
-
-def _find_checkpoint(ckpt: Path | None, run_dir: Path) -> Path:
-    for candidate in (ckpt, run_dir / ckpt) if ckpt else (run_dir / "last.ckpt",):
-        if candidate.is_file():
-            return candidate
-    name = ckpt or run_dir / "last.ckpt"
-    if name.is_dir():
-        raise CheckpointError(f"{name}: a directory; name a checkpoint in it, such as --ckpt {name}/last.ckpt")
-    raise CheckpointError(f"{name}: no such checkpoint, here or in {run_dir}; name one of `ttsd train` with --ckpt")
-
-
-def _run(name: str, run: "Run", in_dir: Path, out_dir: Path, config: "Config", overwrite: bool, as_json: bool) -> None:
-    from ttsd import terminal
-
-    if not in_dir.exists():
-        raise StageError(f"{in_dir}: no such file or folder for {name} to read; name it: ttsd {name} IN OUT")
-    with terminal.stdout_on_stderr(), terminal.show_progress() as progress:
-        report = run(in_dir, out_dir, config, progress, overwrite=overwrite)
-    terminal.print_report(report, out_dir, as_json)

@@ -235,6 +235,8 @@ class GenerateConfig(Settings):
     """The voice's licence and its owner's consent in your own words, kept in the corpus's report."""
     max_utterances: Count | None = None
     """Stop after this many utterances; none takes them all."""
+    take: Count = 1
+    """Which reading this is; the second and later ones are of the held-out sentences alone, to be evaluated with."""
     verbatim: VerbatimConfig = VerbatimConfig()
     """The local writer of transcripts."""
     pico: PicoConfig = PicoConfig()
@@ -409,7 +411,7 @@ class DecoderConfig(Settings):
     """Peak learning rate."""
     polish_max_steps: Annotated[int, Field(ge=0)] = 0
     """Steps after these against a discriminator small enough for a CPU; 0 leaves them out."""
-    polish_learning_rate: Positive = 3e-4
+    polish_learning_rate: Positive = 1e-4
     """Peak learning rate of both."""
 
 
@@ -557,6 +559,27 @@ class EvaluateConfig(Settings):
     """Conditions on the figures, such as `wer.delta.lo > 0.02`; where one holds, the command fails."""
 
 
+class ListenConfig(Settings):
+    """`listen`: a blind test, from the clips of an evaluation."""
+
+    title: str = "Which voice sounds better?"
+    """Heading of the page."""
+    n_comparisons: Count = 20
+    """Questions that compare a student with the teacher; several students take turns."""
+    n_checks: Annotated[int, Field(ge=0)] = 4
+    """Hidden checks: the teacher against itself, and against itself made worse, in turns."""
+    n_speaker: Annotated[int, Field(ge=0)] = 6
+    """Questions whether a clip is the teacher's voice: of students, the teacher and the starting voice, in turns."""
+    n_quality: Annotated[int, Field(ge=0)] = 0
+    """Questions how natural a clip is by itself, of teacher and students in turns."""
+    loudness_lufs: Annotated[float, Field(ge=-40, le=-10)] = -23.0
+    """Loudness of every clip."""
+    margin: Positive = 0.5
+    """Differences that do not matter, on the scale from -3 to 3."""
+    max_failed_checks: Annotated[int, Field(ge=0)] = 1
+    """Listeners who fail more of the checks are left out."""
+
+
 class SynthConfig(Settings):
     """`synth`: text to speech with a student."""
 
@@ -605,6 +628,8 @@ class Config(Settings):
     """Stage `train`."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """Stage `evaluate`."""
+    listen: ListenConfig = ListenConfig()
+    """Settings of `ttsd listen`."""
     synth: SynthConfig = SynthConfig()
     """Stage `synth`."""
 

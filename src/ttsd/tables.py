@@ -32,7 +32,7 @@ def report_tables(report: StageReport, timings: Timings | None = None) -> list[T
         facts.append(["speech", f"{report.duration_s / 60:.1f} min"])
     tables: list[Table] = [(["", ""], facts)]
     details = report.details
-    if report.stage == "evaluate":
+    if "catalogue" in details:
         # Where the figures come from, and every sentence, are for report.json and the page.
         from ttsd.web.scores import evaluation_tables
 
@@ -82,6 +82,39 @@ def cost_tables(costs: "Costs") -> list[Table]:
         rows.append([cost.setting, cost.check.replace("_", " "), threshold, *figures, others])
     header = ["setting", "check", "at", "drops", "h:mm:ss", "first", "unmeasured", "at others: drops (h:mm:ss)"]
     return [(["", ""], facts), _align(header, rows, n_text=1)]
+
+
+def analysis_tables(found: Mapping[str, Any]) -> list[Table]:
+    """Return what a listening test told as tables of text."""
+    listeners = found["listeners"]
+    facts = [["listeners", str(listeners["n"])], ["left out by their checks", str(len(listeners["left_out"]))]]
+    rows = []
+    for whose in ("kept", "all") if listeners["left_out"] else ("kept",):
+        mark = "" if whose == "kept" else ", nobody left out"
+        for student, one in found[whose]["students"].items():
+            rows.append([f"{student} against teacher, -3 to 3{mark}", *_opinion(one["comparison"])])
+            rows[-1][-1] = _verdict(one["comparison"])
+            rows.append([f"{student} preferred{mark}", *_opinion(one["preference"], share=True)])
+        for kind, asked in (("speaker", "same speaker, 1 to 5"), ("quality", "natural, 1 to 5")):
+            for system, one in found[whose].get(kind, {}).items():
+                rows.append([f"{system}: {asked}{mark}", *_opinion(one)])
+    header = ["question", "value", "95 % interval", "answers", "listeners", "verdict"]
+    return [(["", ""], facts), _align(header, rows, n_text=1)]
+
+
+def _opinion(one: Mapping[str, Any], *, share: bool = False) -> list[str]:
+    def write(value: float | None) -> str:
+        return "\u2013" if value is None else f"{value:.0%}" if share else f"{value:+.2f}".replace("-", "\u2212")
+
+    interval = "" if one["lo"] is None else f"{write(one['lo'])}\u2026{write(one['hi'])}"
+    return [write(one["value"]), interval, str(one["n"]), str(one["n_listeners"]), ""]
+
+
+def _verdict(comparison: Mapping[str, Any]) -> str:
+    verdict, needed = str(comparison["verdict"]), comparison["n_needed"]
+    if verdict != "not enough data" or needed is None:
+        return verdict
+    return f"{verdict}: some {max(needed - comparison['n'], 1)} answers more"
 
 
 def write_clock(seconds: float) -> str:

@@ -6,19 +6,20 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ttsd.errors import TtsdError
 from ttsd.report import Progress, StageReport
-from ttsd.tables import Table, cost_tables, plan_tables, report_tables
+from ttsd.tables import Table, analysis_tables, cost_tables, plan_tables, report_tables
 
 if TYPE_CHECKING:
     from ttsd.metrics.costs import Costs
     from ttsd.stages.plan import Plan
     from ttsd.training.check import Finding
+    from ttsd.web.hearing_server import HearingServer
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -247,3 +248,36 @@ def _as_file(text: str) -> Path | None:
     except (OSError, ValueError):
         # A long text is no valid path.
         return None
+
+
+def serve_until_interrupted(server: "HearingServer") -> None:
+    """Serve a listening test until Ctrl-C or SIGTERM, and tell where it is and how many answers there are."""
+    import threading
+
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    print(
+        f"ttsd: the test is at {server.address}  (Ctrl-C ends it; {server.answers_path})", file=sys.stderr, flush=True
+    )
+    shown = -1
+    try:
+        while thread.is_alive():
+            n_answers = server.per_listener.total()
+            if n_answers != shown:
+                of = f"{n_answers} answers of {len(server.per_listener)} listeners"
+                print(f"ttsd: {of}", file=sys.stderr, flush=True)
+                shown = n_answers
+            thread.join(1)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def print_analysis(found: Mapping[str, Any], as_json: bool) -> None:
+    """Print what a listening test told, as tables or as JSON."""
+    if as_json:
+        _print(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    _print_tables([("", table) for table in analysis_tables(found)])

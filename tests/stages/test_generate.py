@@ -5,7 +5,8 @@ import soundfile
 
 from ttsd.config import load_config
 from ttsd.data.corpus import read_corpus, read_rejections
-from ttsd.errors import StageError, TeacherError, TranscriptError
+from ttsd.data.split import split_of
+from ttsd.errors import ConfigError, StageError, TeacherError, TranscriptError
 from ttsd.report import load_report
 from ttsd.stages import generate
 
@@ -159,3 +160,30 @@ def test_a_file_in_the_place_of_the_folder_is_told_as_such(tmp_path):
     (tmp_path / "a.md").write_text(TEXT)
     with pytest.raises(TranscriptError, match=r"a\.md: a file, where a folder .* is read"):
         generate.run(tmp_path / "a.md", tmp_path / "raw", config())
+
+
+def test_the_second_take_is_another_reading_of_the_held_out_sentences(tmp_path):
+    guides = tmp_path / "guides"
+    guides.mkdir()
+    for number in range(8):
+        (guides / f"{number}.md").write_text(f"# Heading {number}\n\nThe cell number {number} is quite small.\n")
+    told = ["generate.teacher=piper", "n_workers=1", "split.test_fraction=0.4"]
+    generate.run(guides, tmp_path / "raw", load_config(None, told))
+    generate.run(guides, tmp_path / "raw-take2", load_config(None, [*told, "generate.take=2"]))
+    first, second = (read_corpus(tmp_path / name) for name in ("raw", "raw-take2"))
+    held_out = [u.id for u in first.utterances if split_of(u, load_config(None, told).split) == "test"]
+    assert 0 < len(held_out) < 8
+    assert [u.id for u in second.utterances] == held_out
+    for utterance in second.utterances:
+        paths = [corpus.clip_path(utterance) for corpus in (first, second)]
+        assert paths[0].read_bytes() != paths[1].read_bytes()
+    whole = load_config(None, [*told, "generate.take=2", "evaluate.split=all"])
+    assert generate.run(guides, tmp_path / "all", whole).n_out == 8
+
+
+def test_a_teacher_with_one_way_to_say_it_has_no_second_take(guides, tmp_path):
+    with pytest.raises(ConfigError, match=r"generate\.take: pico-en-US .* one way alone"):
+        generate.run(guides, tmp_path / "raw", config("generate.take=2"))
+    quiet = ["generate.teacher=piper", "generate.piper.noise_scale=0", "generate.piper.noise_scale_duration=0"]
+    with pytest.raises(ConfigError, match="one way alone"):
+        generate.run(guides, tmp_path / "raw", load_config(None, [*quiet, "generate.take=2"]))

@@ -7,7 +7,7 @@ from typing import Any
 from ttsd.config import Config
 from ttsd.data.corpus import Corpus, Utterance, read_corpus
 from ttsd.data.split import split_of
-from ttsd.errors import ConfigError, EvaluationError
+from ttsd.errors import ConfigError, EvaluationError, FigureError, TtsdError
 from ttsd.metrics.catalogue import BY_KEY
 from ttsd.metrics.cepstral import PRESET
 from ttsd.metrics.comparison import add_similarity
@@ -94,9 +94,13 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         write_metrics(out_dir, details)
         write_markdown(out_dir, details)
         write_report(out_dir / HTML_NAME, report, WAVS_NAME, evaluation.speed)
+        verdict = _hold(conditions, details, out_dir)
         clear_partial(out_dir)
         finish_stage(out_dir, report)
-    _check_conditions(conditions, report.details, out_dir)
+    else:
+        verdict = _hold(conditions, report.details, out_dir)
+    if verdict is not None:
+        raise verdict
     return report
 
 
@@ -171,19 +175,23 @@ def _hash_inputs(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[str, s
     return hashes
 
 
-def _check_conditions(conditions: Sequence[Formula], details: dict[str, Any], out_dir: Path) -> None:
-    """Hold the conditions against every student, write `junit.xml`, and fail at the first that holds."""
+def _hold(conditions: Sequence[Formula], details: dict[str, Any], out_dir: Path) -> TtsdError | None:
+    """Hold the conditions against every student and write `junit.xml`; return what is to be raised, if anything."""
     speed = read_speed(out_dir) if (out_dir / SPEED_NAME).is_file() else {}
     students = [one["name"] for one in details["systems"] if one["role"] == "student"]
     outcomes: list[tuple[str, str, bool]] = []
-    try:
-        for name in students:
-            figures = collect_figures(details, name, speed)
-            outcomes += [(name, condition.text, condition.holds(figures)) for condition in conditions]
-    finally:
-        write_junit(out_dir, details, outcomes)
-    for name, text, holds in outcomes:
-        if holds:
-            raise EvaluationError(
-                f"{out_dir / HTML_NAME}: {text} holds for the {name}; listen to it there, or train on"
-            )
+    unknown: FigureError | None = None
+    for name in students:
+        figures = collect_figures(details, name, speed)
+        for condition in conditions:
+            try:
+                outcomes.append((name, condition.text, condition.holds(figures)))
+            except FigureError as error:
+                unknown = unknown or error
+    write_junit(out_dir, details, outcomes)
+    if unknown is not None:
+        return unknown
+    held = next(((name, text) for name, text, holds in outcomes if holds), None)
+    if held is None:
+        return None
+    return EvaluationError(f"{out_dir / HTML_NAME}: {held[1]} holds for the {held[0]}; listen to it there, or train on")

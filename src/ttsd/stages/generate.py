@@ -9,6 +9,7 @@ from ttsd.config import Config
 from ttsd.data.audio import write_wav
 from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, write_corpus
 from ttsd.data.finish import finish_corpus
+from ttsd.data.split import split_of
 from ttsd.errors import ConfigError, ProviderError, TeacherError, TtsdError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.teachers.base import Speech, Teacher
@@ -57,6 +58,11 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     inputs = {printable(path.relative_to(in_dir).as_posix()): _hash(path) for path in paths}
     if config.generate.transcripts == "gemini":
         inputs |= {f"edited {name}": digest for name, digest in hash_edits(config.paths.transcripts).items()}
+    if teacher is not None and config.generate.take > 1 and not teacher.varies:
+        raise ConfigError(
+            f"generate.take: {teacher.name} says a text in one way alone, so take {config.generate.take} is the first; "
+            "ttsd evaluate goes without a second take"
+        )
     mark = fingerprint(NAME, settings | {"teacher": teacher.identity if teacher else {}}, inputs)
     done = begin_stage(NAME, in_dir, out_dir, mark)
     if done is not None:
@@ -64,13 +70,19 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     if teacher is None:
         check_voice(config.paths.takes, config.generate.elevenlabs)
     written = write_all(paths, in_dir, config, progress)
+    utterances, rejections = list(written.utterances), list(written.rejections)
+    if config.generate.take > 1:
+        wanted = config.evaluate.split
+        utterances = [u for u in utterances if wanted in ("all", split_of(u, config.split))]
+        rejections = []
+        if not utterances:
+            raise ConfigError(f"evaluate.split: no sentence of {in_dir} is in {wanted}, so none is said once more")
     if teacher is None:
-        spoken = _buy_all(written.utterances, out_dir, config, progress)
+        spoken = _buy_all(utterances, out_dir, config, progress)
     else:
-        spoken = _speak_all(written.utterances, out_dir, config, teacher, progress)
-    rejections = list(written.rejections)
+        spoken = _speak_all(utterances, out_dir, config, teacher, progress)
     kept: list[Utterance] = []
-    for utterance in written.utterances:
+    for utterance in utterances:
         result = spoken.results[utterance.id]
         if "reason" in result:
             rejections.append(Rejection(utterance.id, result["reason"], result["value"]))
@@ -80,8 +92,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     if spoken.stop is not None:
         if kept:
             write_corpus(out_dir, kept, rejections)
-        n_all = len(written.utterances)
-        raise ProviderError(f"{spoken.stop}; {len(kept)} of {n_all} utterances stand in {out_dir} so far")
+        raise ProviderError(f"{spoken.stop}; {len(kept)} of {len(utterances)} utterances stand in {out_dir} so far")
     # The calls and tokens of this run are no part of what the corpus is: the same corpus gives the same report.
     writer = {"writer": written.details["writer"]}
     details = {"guides": written.n_guides, "teacher": spoken.identity, **writer, **spoken.details}
@@ -106,7 +117,12 @@ def _settings(config: Config) -> dict[str, Any]:
     exclude |= {name: fields for name, fields in _HANDLING.items() if name not in unused}
     if generate.teacher != "elevenlabs":
         exclude["cut"] = True
-    return {
+    if generate.take == 1:
+        exclude["take"] = True
+    split = (
+        {} if generate.take == 1 else {"split": config.split.model_dump(mode="json") | {"of": config.evaluate.split}}
+    )
+    return split | {
         "seed": config.seed,
         "speaker": config.speaker,
         "language": config.language,
@@ -136,7 +152,10 @@ class _Spoken:
 
 
 def _buy_all(utterances: Sequence[Utterance], out_dir: Path, config: Config, progress: Progress) -> _Spoken:
-    folder, settings = config.paths.takes, config.generate.elevenlabs
+    folder, settings, take = config.paths.takes, config.generate.elevenlabs, config.generate.take
+    if take > 1:
+        # Another seed is another request, with a take of its own in the ledger.
+        settings = settings.model_copy(update={"seed": ((settings.seed or 0) + take - 1) % 2**32})
     bought = buy_speech(utterances, folder, settings, progress)
     cut = cut_clips(utterances, bought.places, folder, out_dir, config.generate.cut, config.n_workers, progress)
     missing = {name: {"reason": reason, "value": value} for name, (reason, value) in bought.missing.items()}
@@ -153,9 +172,11 @@ def _buy_all(utterances: Sequence[Utterance], out_dir: Path, config: Config, pro
 def _speak_all(
     utterances: Sequence[Utterance], out_dir: Path, config: Config, teacher: Teacher, progress: Progress
 ) -> _Spoken:
+    take = config.generate.take
+    seed = config.seed if take == 1 else derive_seed(config.seed, f"take {take}")
     results = map_resumable(
         _speak,
-        [(utterance.id, (utterance, out_dir, config.seed)) for utterance in utterances],
+        [(utterance.id, (utterance, out_dir, seed)) for utterance in utterances],
         out_dir,
         n_workers=config.n_workers,
         progress=progress,

@@ -41,6 +41,10 @@ class Teacher(Protocol):
     def identity(self) -> dict[str, Any]:
         """Everything that shapes the audio besides the text: provider, model (with its hash), voice, settings."""
 
+    @property
+    def varies(self) -> bool:
+        """Whether another seed gives another reading."""
+
     def speak(self, text: str, seed: int) -> Speech:
         """Speak one text.
 

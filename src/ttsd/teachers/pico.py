@@ -61,6 +61,11 @@ class PicoTeacher:
             "settings": {"speed": self._config.speed, "pitch": self._config.pitch, "volume": VOLUME},
         }
 
+    @property
+    def varies(self) -> bool:
+        """Never: Pico has no noise."""
+        return False
+
     def speak(self, text: str, seed: int) -> Speech:
         """Speak one text.
 

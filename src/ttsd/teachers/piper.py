@@ -58,6 +58,11 @@ class PiperTeacher:
         settings = self._config.model_dump(exclude={"voice"})
         return {"provider": "piper", "model": hash_voice(self._path), "voice": self._path.stem, "settings": settings}
 
+    @property
+    def varies(self) -> bool:
+        """Whether there is noise in durations or latents."""
+        return self._config.noise_scale > 0 or self._config.noise_scale_duration > 0
+
     def speak(self, text: str, seed: int) -> Speech:
         """Speak one text in one breath: it is not cut into sentences.
 
