@@ -60,9 +60,7 @@ class Standin:
     loader: Callable
     role: str = "student"
     is_voice: bool = True
-
-    def identify(self):
-        return "0"
+    sha256: str = "0"
 
 
 LOADERS = {"student": load_joe, "start": functools.partial(load_pico, "en-GB")}

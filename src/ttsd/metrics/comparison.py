@@ -10,7 +10,7 @@ from ttsd.metrics.catalogue import METRICS, Metric, margin_of
 from ttsd.metrics.categories import find_categories
 from ttsd.metrics.measurement import DECIMALS, TEACHER, Measurement, Sentence
 from ttsd.metrics.similarity import rank_among_pairs, similarities
-from ttsd.metrics.statistics import Interval, Statistic, gap_closed, paired_bootstrap, rate, rate_difference
+from ttsd.metrics.statistics import Interval, Statistic, gap_closed, paired_bootstrap, rate, rate_difference, settle
 
 TAKE2 = "take2"
 """The teacher's second take of every sentence: how far the teacher is from itself."""
@@ -141,13 +141,10 @@ class Comparer:
     def _judge(self, metric: Metric, delta: Interval) -> str:
         if delta.lo is None or delta.hi is None or delta.n < MIN_SENTENCES:
             return NOT_ENOUGH
-        margin = margin_of(metric, self.margins)
-        if -margin <= delta.lo and delta.hi <= margin:
-            return "equivalent"
-        if delta.lo <= 0 <= delta.hi:
-            return NOT_ENOUGH
-        is_better = metric.aim != "teacher" and (delta.lo > 0) == (metric.aim == "higher")
-        return "better" if is_better else "worse"
+        shown = settle(delta.lo, delta.hi, margin_of(metric, self.margins))
+        if shown is None or shown == "equivalent":
+            return shown or NOT_ENOUGH
+        return "better" if shown == {"higher": "above", "lower": "below"}.get(metric.aim) else "worse"
 
 
 def _pair(metric: Metric, row: Row, name: str, other: str) -> list[float] | None:

@@ -119,8 +119,8 @@ class Formula:
             import difflib
 
             near = difflib.get_close_matches(name, figures, n=1)
-            hint = f"; is {near[0]!r} meant?" if near else ""
-            raise FigureError(f"{self.text!r}: there is no figure {name!r}{hint} Their names stand in report.json")
+            hint = f"; is {near[0]!r} meant?" if near else "; docs/evaluation.md names them all"
+            raise FigureError(f"{self.text!r}: there is no figure {name!r}{hint}")
         value = figures[name]
         if value is None:
             raise FigureError(f"{self.text!r}: {name!r} could not be measured")

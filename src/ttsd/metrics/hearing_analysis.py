@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsd.data.hearing_test import Answer, Key
+from ttsd.metrics.comparison import NOT_ENOUGH
+from ttsd.metrics.measurement import TEACHER
+from ttsd.metrics.statistics import settle
 
-TEACHER, DEGRADED = "teacher", "degraded"
+DEGRADED = "degraded"
 N_RESAMPLES = 4000
 LIKED_POINTS = 2
 """A clip that is preferred to itself by so much was not listened to."""
-DETECTABLE = 1.959964
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,11 @@ def clustered_bootstrap(
 def _judge(summary: dict[str, Any], margin: float) -> dict[str, Any]:
     value, lo, hi, n = summary["value"], summary["lo"], summary["hi"], summary["n"]
     if lo is None or hi is None:
-        return {"verdict": "not enough data", "n_needed": None}
-    if -margin <= lo and hi <= margin:
-        return {"verdict": "equivalent", "n_needed": n}
-    if lo > 0 or hi < 0:
-        return {"verdict": "better" if lo > 0 else "worse", "n_needed": n}
+        return {"verdict": NOT_ENOUGH, "n_needed": None}
+    if (shown := settle(lo, hi, margin)) is not None:
+        return {"verdict": {"above": "better", "below": "worse"}.get(shown, shown), "n_needed": n}
     half = (hi - lo) / 2
     # Either zero or the margin has to lie outside, whichever takes less; the interval shrinks with the root of n.
     reach = max(abs(value), margin - abs(value))
     n_needed = max(int(np.ceil(n * (half / reach) ** 2)), n + 1) if reach > 0 else None
-    return {"verdict": "not enough data", "n_needed": n_needed}
+    return {"verdict": NOT_ENOUGH, "n_needed": n_needed}

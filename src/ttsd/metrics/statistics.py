@@ -77,6 +77,22 @@ def _draw(n: int, n_resamples: int, seed: int) -> list[NDArray[np.uint16]]:
     return [rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.uint16) for size in sizes]
 
 
+def settle(lo: float, hi: float, margin: float) -> str | None:
+    """Tell what an interval of a difference shows, or none where it shows nothing.
+
+    Args:
+        lo: Its lower end.
+        hi: Its upper end.
+        margin: Differences up to this do not matter.
+
+    Returns:
+        `equivalent` where the whole interval lies within the margin, else `above` or `below` where it leaves out zero.
+    """
+    if -margin <= lo and hi <= margin:
+        return "equivalent"
+    return "above" if lo > 0 else "below" if hi < 0 else None
+
+
 def rate(sums: Table) -> Table:
     """Return a rate from (numerator, denominator)."""
     return np.asarray(sums[..., 0] / sums[..., 1])

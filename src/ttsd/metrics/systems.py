@@ -41,8 +41,9 @@ class System:
         """Whether it can speak."""
         return self.path.is_file()
 
-    def identify(self) -> str:
-        """Return a hash of what it is made of."""
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hash of what it is made of."""
         return sha256_file(self.path if self.is_voice else self.path / METADATA_NAME)
 
 
@@ -97,7 +98,7 @@ def read_recordings(systems: Sequence[System]) -> dict[str, Corpus]:
 
 def describe_systems(systems: Sequence[System]) -> list[dict[str, Any]]:
     """Return what a report keeps of them: no paths, which belong to a machine."""
-    return [{"name": one.name, "role": one.role, "is_voice": one.is_voice, "sha256": one.identify()} for one in systems]
+    return [{"name": one.name, "role": one.role, "is_voice": one.is_voice, "sha256": one.sha256} for one in systems]
 
 
 def _find_take2(in_dir: Path) -> Path | None:

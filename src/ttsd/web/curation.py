@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,8 @@ from ttsd.config import AudioConfig
 from ttsd.data.audio import read_wav, resample
 from ttsd.errors import CorpusError
 from ttsd.utils.files import write_text
+from ttsd.web.pages import as_script, render_page
 
-TEMPLATES = Path(__file__).with_name("templates")
 BUDGET_BYTES = 40_000_000
 """A page with more audio than this, counted as base64, is slow to open."""
 N_SAMPLED = 40
@@ -53,18 +52,10 @@ def write_page(
         link_root: Path from the page to `in_dir`, for the clips that are not inside; none makes no links.
         budget_bytes: Most audio inside the page, as base64.
     """
-    import jinja2
-
     sounds, n_left_out = _encode(rows, in_dir, budget_bytes)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["span"] = _write_span
-    text = environment.get_template("curation.html.j2").render(
+    text = render_page(
+        "curation.html.j2",
+        {"span": _write_span},
         n_in=len(rows),
         n_out=sum(row["verdict"] == "keep" for row in rows),
         hours=sum(row["duration_s"] or 0 for row in rows) / 3600,
@@ -72,9 +63,9 @@ def write_page(
         n_overruled=sum(row["overruled"] is not None for row in rows),
         unmeasured=unmeasured,
         n_left_out=n_left_out,
-        data=_as_script(_pack(rows)),
-        sounds=_as_script(sounds),
-        settings=_as_script(
+        data=as_script(_pack(rows)),
+        sounds=as_script(sounds),
+        settings=as_script(
             {
                 "thresholds": thresholds,
                 "link": link_root,
@@ -164,9 +155,3 @@ def _encode_clip(path: Path) -> str:
     buffer = io.BytesIO()
     soundfile.write(buffer, heard, _RATE_HZ, format="MP3", compression_level=_MP3_QUALITY, bitrate_mode="VARIABLE")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _as_script(data: Any) -> str:
-    # Inside a script element: nothing may end it, nor open a comment.
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -8,8 +8,8 @@ from ttsd.report import StageReport
 from ttsd.utils.files import write_text
 from ttsd.web.clips import BUDGET_BYTES, HALF_HEIGHT, N_BARS, make_players
 from ttsd.web.figures import write_count, write_figure
+from ttsd.web.pages import render_page
 
-TEMPLATES = Path(__file__).with_name("templates")
 ROLES = {
     "teacher": "the voice to be learnt",
     "take2": "the teacher once more: as far as it is from itself",
@@ -39,8 +39,6 @@ def write_report(
     Raises:
         CorpusError: A clip is missing or unreadable.
     """
-    import jinja2
-
     details = report.details
     roles = {"teacher": "teacher"} | {one["name"]: one["role"] for one in details["systems"]}
     students = [name for name, role in roles.items() if role == "student"]
@@ -48,15 +46,9 @@ def write_report(
     rows = sort_worst_first(details["utterances"], best)
     names = [f"{wavs_name}/{system}/{row['id']}.wav" for row in rows for system in roles]
     players = make_players(path.parent, names, budget_bytes)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"figure": write_figure, "count": write_count}
-    text = environment.get_template("report.html.j2").render(
+    text = render_page(
+        "report.html.j2",
+        {"figure": write_figure, "count": write_count},
         report=report,
         details=details,
         roles=roles,
