@@ -52,7 +52,7 @@ def make_report(sentences, speed=None, **settings):
     timed = {name: SPEED["student"] for name in names if name != "take2"} if speed is None else speed
     evaluation = Evaluation(add_similarity(sentences), [("hum", "no_words", "Um <uh>.")], systems, timed)
     details = evaluation.describe(config)
-    details["provenance"] = {"recognizer": RECOGNIZER, "mcd_preset": "ttsd-1"}
+    details["provenance"] = {"recognizer": RECOGNIZER, "mcd_preset": "ttsd-2"}
     report = StageReport(
         stage="evaluate",
         n_in=len(sentences) + 1,

@@ -3,8 +3,10 @@
 import functools
 import math
 
+import librosa
 import numpy as np
 import pytest
+import scipy.spatial
 
 from ttsd.config import PiperConfig
 from ttsd.errors import CorpusError
@@ -49,6 +51,11 @@ def test_loudness_does_not_count_unless_c0_does(clips, cepstra, gain_db):
     # A gain moves c0 alone, by ln(10) / 20 for each decibel.
     with_c0 = compare_cepstra(cepstra[0], louder, with_c0=True).mcd_db
     assert with_c0 == pytest.approx(abs(gain_db) / math.sqrt(2), abs=1e-3)
+
+
+def test_rounding_to_sixteen_bits_does_not_count(clips, cepstra):
+    quieter = (np.rint(clips[0] * 0.7 * 32768) / 32768).astype(np.float32)
+    assert compare_cepstra(cepstra[0], analyse(quieter, RATE, RATE).cepstrum).mcd_db < 0.1
 
 
 def test_another_take_is_nearer_than_another_sentence(cepstra):
@@ -106,6 +113,14 @@ def test_the_alignment_is_the_cheapest_one(shape):
     assert path[-1].tolist() == [shape[0] - 1, shape[1] - 1]
     steps = {tuple(step) for step in np.diff(path, axis=0).tolist()}
     assert steps <= {(1, 1), (1, 0), (0, 1)}
+
+
+@pytest.mark.parametrize(("one", "two"), [(0, 1), (0, 2)])
+def test_the_cost_of_the_alignment_is_that_of_librosa(cepstra, one, two):
+    cost = scipy.spatial.distance.cdist(cepstra[one][:, 1:], cepstra[two][:, 1:])
+    path = warp(cost)
+    total, _ = librosa.sequence.dtw(C=cost)
+    assert cost[path[:, 0], path[:, 1]].sum() == pytest.approx(total[-1, -1], rel=1e-12)
 
 
 def test_a_stretched_copy_is_aligned_and_its_stretch_is_told():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torchaudio
 
 from ttsd.config import AsrConfig
 from ttsd.errors import ConfigError, CorpusError
@@ -136,6 +137,18 @@ def test_errors_are_counted_by_kind():
     assert word_errors("one two three four five six", "zero one two too four five") == Edits(1, 1, 1, 6)
     assert char_errors("abc", "abd") == Edits(1, 0, 0, 3)
     assert char_errors("a b", "ab") == Edits(0, 1, 0, 3)
+
+
+def test_errors_are_as_many_as_another_implementation_counts():
+    rng = np.random.default_rng(0)
+    words = "the a cat cats dog sat on mat hat and under".split()
+    for _ in range(200):
+        reference, hypothesis = (list(rng.choice(words, rng.integers(low, 15))) for low in (1, 0))
+        one, two = " ".join(reference), " ".join(hypothesis)
+        assert word_errors(one, two).n_errors == torchaudio.functional.edit_distance(reference, hypothesis)
+        assert char_errors(one, two).n_errors == torchaudio.functional.edit_distance(one, two)
+        edits = word_errors(one, two)
+        assert edits.n_reference + edits.insertions - edits.deletions == len(hypothesis)
 
 
 def test_a_silent_hypothesis_deletes_every_word():

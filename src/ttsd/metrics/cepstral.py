@@ -1,11 +1,13 @@
-"""Mel-cepstral distortion by one declared definition, `ttsd-1`.
+"""Mel-cepstral distortion by one declared definition, `ttsd-2`.
 
 Bare figures of this name cannot be compared between papers: the spectrum, the order, c0, the silence and the alignment
 all differ. The definition here, which every report names:
 
     audio      both clips by soxr to the highest rate of `ALPHAS` that neither is below; 100 ms of zeros at both ends,
                and more behind until the length is a multiple of 12 samples
-    spectrum   WORLD: F0 by harvest (its own limits), envelope by cheaptrick, every 5 ms
+    spectrum   WORLD: F0 by DIO and StoneMask (its own limits), envelope by cheaptrick, every 5 ms, nowhere
+               more than 80 dB below the clip's strongest point: in a band without sound the logarithm would make
+               distance of the rounding to 16 bits
     cepstrum   log spectrum -> cepstrum -> mel-cepstrum of order 24 by the frequency transform, alpha by sample rate
     frames     those within 40 dB of the clip's strongest one
     alignment  exact dynamic time warping on c1..c24, steps of one frame in either or both clips
@@ -26,10 +28,11 @@ from ttsd.data.audio import resample
 from ttsd.errors import CorpusError
 from ttsd.utils.extras import require
 
-PRESET = "ttsd-1"
+PRESET = "ttsd-2"
 ORDER = 24
 FRAME_PERIOD_MS = 5.0
 SPEECH_RANGE_DB = 40.0
+SPECTRUM_RANGE_DB = 80.0
 ALPHAS = {16000: 0.42, 22050: 0.45, 24000: 0.46, 44100: 0.53, 48000: 0.55}
 """Frequency warping that approximates the mel scale, by sample rate in Hz."""
 DB_PER_NEPER = 10 * math.sqrt(2) / math.log(10)
@@ -112,15 +115,17 @@ def analyse(wav: NDArray[np.float32], sample_rate: int, rate: int) -> Analysis |
     samples = resample(wav, sample_rate, rate).astype(np.float64)
     if samples.size < MIN_DURATION_S * rate or not samples.any():
         return None
-    # harvest thins the samples out from the end: otherwise one zero more behind a clip moves its voiced frames (1 dB).
+    # DIO thins the samples out from the end: otherwise one zero more behind a clip moves its voiced frames.
     padding = round(PADDING_S * rate)
     samples = np.pad(samples, (padding, padding + -(samples.size + 2 * padding) % LENGTH_MULTIPLE))
-    f0_hz, times_s = pyworld.harvest(samples, rate, frame_period=FRAME_PERIOD_MS)
+    rough_hz, times_s = pyworld.dio(samples, rate, frame_period=FRAME_PERIOD_MS)
+    f0_hz = pyworld.stonemask(samples, rough_hz, times_s, rate)
     power: Matrix = pyworld.cheaptrick(samples, f0_hz, times_s, rate)
     loudness_db = 10 * np.log10(power.mean(axis=1))
     speaks = loudness_db >= loudness_db.max() - SPEECH_RANGE_DB
     # The cepstrum of log |H|: a power spectrum's zeroth coefficient counts twice.
-    cepstrum = np.fft.irfft(np.log(power[speaks]), axis=1)[:, : power.shape[1]]
+    audible = np.maximum(power[speaks], power.max() * 10 ** (-SPECTRUM_RANGE_DB / 10))
+    cepstrum = np.fft.irfft(np.log(audible), axis=1)[:, : power.shape[1]]
     cepstrum[:, 0] /= 2
     return Analysis(cepstrum @ frequency_transform(cepstrum.shape[1], ORDER, ALPHAS[rate]).T, f0_hz[speaks])
 
