@@ -114,14 +114,12 @@ def generate(
     source, target = in_dir or settings.paths.markdown, out_dir or settings.paths.raw
     if held_out:
         source, target = Path(__file__).with_name("transcripts") / "held_out", in_dir or HELD_OUT
-    if plan and takes > 1:
-        raise typer.BadParameter("--plan tells the price of the first take; the second is of the held-out sentences")
     if plan:
         from ttsd import terminal
         from ttsd.stages.plan import plan_purchases
 
         with terminal.stdout_on_stderr(), terminal.show_progress() as progress:
-            planned = plan_purchases(source, settings, progress)
+            planned = plan_purchases(source, settings, progress, takes)
         terminal.print_plan(planned, as_json)
         return
     from ttsd.stages import generate as stage

@@ -208,6 +208,10 @@ class ElevenLabsConfig(Settings):
     base_url: str | None = None
     """Address of the service; none takes ElevenLabs' own."""
 
+    def of_take(self, take: int) -> "ElevenLabsConfig":
+        """Return the settings of another take: another seed is another request, with a place of its own in the ledger."""
+        return self if take == 1 else self.model_copy(update={"seed": ((self.seed or 0) + take - 1) % 2**32})
+
 
 class CutConfig(Settings):
     """How a bought paragraph is cut into utterances, and what is not trained on."""

@@ -56,7 +56,8 @@ def plan_tables(plan: "Plan") -> list[Table]:
         for column in estimated:
             figure = getattr(guide, column)
             cells[column] = "unknown" if figure is None else f"{mark}{figure:,}"
-        rows.append([guide.guide, *(cells[column] for column in columns), mark + write_clock(guide.duration_s)])
+        name = guide.guide if guide.take == 1 else f"{guide.guide}, take {guide.take}"
+        rows.append([name, *(cells[column] for column in columns), mark + write_clock(guide.duration_s)])
     header = ["guide", *(column.replace("_", " ") for column in columns), "speech h:mm:ss"]
     tables = [_align(header, rows)]
     if plan.unknown:

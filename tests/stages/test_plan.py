@@ -11,6 +11,7 @@ from tests.provider.server import Provider
 from tests.provider.wire import refusal
 from ttsd.cli import app
 from ttsd.config import load_config
+from ttsd.data.corpus import read_corpus
 from ttsd.errors import ConfigError, StageError, TranscriptError
 from ttsd.stages import generate
 from ttsd.stages.plan import CHARS_PER_S, plan_purchases
@@ -112,6 +113,24 @@ def test_without_a_key_the_published_prices_are_used_and_what_is_not_known_is_sa
     unknown = plan_purchases(folder, config(tmp_path, None, "generate.elevenlabs.model=eleven_v99"))
     assert unknown.total.credits is None
     assert cell(unknown, "total", "credits") == "unknown"
+
+
+def test_a_second_take_is_priced_and_bought_once_and_is_another_one(tmp_path, folder, provider):
+    first = config(tmp_path, provider, "split.test_fraction=0.5")
+    second = config(tmp_path, provider, "split.test_fraction=0.5", "generate.take=2")
+    plan = plan_purchases(folder, first, n_takes=2)
+    held_out = sum(guide.utterances for guide in plan.guides if guide.take == 2)
+    assert 0 < held_out < sum(guide.utterances for guide in plan.guides if guide.take == 1)
+    assert cell(plan, "a.md, take 2", "sections") == str(plan.guides[2].sections)
+    reports = [generate.run(folder, tmp_path / name, told) for name, told in (("raw", first), ("raw-take2", second))]
+    assert provider.book.credits == plan.total.credits
+    assert len(provider.book.entries) == plan.total.requests
+    assert reports[1].n_out == held_out
+    one, two = (read_corpus(tmp_path / name) for name in ("raw", "raw-take2"))
+    places = {utterance.id: utterance.teacher["take"] for utterance in one.utterances}
+    assert all(utterance.teacher["take"] != places[utterance.id] for utterance in two.utterances)
+    after = plan_purchases(folder, first, n_takes=2)
+    assert (after.total.bought, after.total.requests, after.total.credits) == (plan.total.utterances, 0, 0)
 
 
 def test_what_is_in_doubt_is_listed_with_its_price(tmp_path, folder, provider):
@@ -289,7 +308,7 @@ def test_the_figures_of_the_guides_add_up_to_the_total(tmp_path, folder, provide
     for name in ("c.md", "d.md"):
         (folder / name).write_text(f"# {name}\n\nThis is only said in {name[0]}. Snow melts in spring.\n")
     plan = plan_purchases(folder, config(tmp_path, provider))
-    for column in fields(plan.total)[1:]:
+    for column in fields(plan.total)[2:]:
         figures = [getattr(guide, column.name) for guide in plan.guides]
         assert getattr(plan.total, column.name) == pytest.approx(sum(figures)), column.name
     assert plan.total.requests == 5

@@ -6,7 +6,7 @@ from typing import Any
 
 from ttsd.config import Config
 from ttsd.data.corpus import Corpus, Utterance, read_corpus
-from ttsd.data.split import split_of
+from ttsd.data.split import select_split
 from ttsd.errors import ConfigError, EvaluationError, FigureError, TtsdError
 from ttsd.metrics.catalogue import BY_KEY
 from ttsd.metrics.cepstral import PRESET
@@ -111,7 +111,7 @@ def choose(corpus: Corpus, config: Config) -> list[Utterance]:
         EvaluationError: The split is empty.
     """
     wanted = config.evaluate.split
-    utterances = [u for u in corpus.utterances if wanted == "all" or split_of(u, config.split) == wanted]
+    utterances = select_split(corpus.utterances, wanted, config.split)
     if not utterances:
         raise EvaluationError(
             f"{corpus.root}: none of its {len(corpus.utterances)} utterances is in the split {wanted}; "

@@ -9,7 +9,7 @@ from ttsd.config import Config
 from ttsd.data.audio import write_wav
 from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, write_corpus
 from ttsd.data.finish import finish_corpus
-from ttsd.data.split import split_of
+from ttsd.data.split import select_split
 from ttsd.errors import ConfigError, ProviderError, TeacherError, TtsdError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
 from ttsd.teachers.base import Speech, Teacher
@@ -73,8 +73,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     utterances, rejections = list(written.utterances), list(written.rejections)
     if config.generate.take > 1:
         wanted = config.evaluate.split
-        utterances = [u for u in utterances if wanted in ("all", split_of(u, config.split))]
-        rejections = []
+        utterances, rejections = select_split(utterances, wanted, config.split), []
         if not utterances:
             raise ConfigError(f"evaluate.split: no sentence of {in_dir} is in {wanted}, so none is said once more")
     if teacher is None:
@@ -152,10 +151,7 @@ class _Spoken:
 
 
 def _buy_all(utterances: Sequence[Utterance], out_dir: Path, config: Config, progress: Progress) -> _Spoken:
-    folder, settings, take = config.paths.takes, config.generate.elevenlabs, config.generate.take
-    if take > 1:
-        # Another seed is another request, with a take of its own in the ledger.
-        settings = settings.model_copy(update={"seed": ((settings.seed or 0) + take - 1) % 2**32})
+    folder, settings = config.paths.takes, config.generate.elevenlabs.of_take(config.generate.take)
     bought = buy_speech(utterances, folder, settings, progress)
     cut = cut_clips(utterances, bought.places, folder, out_dir, config.generate.cut, config.n_workers, progress)
     missing = {name: {"reason": reason, "value": value} for name, (reason, value) in bought.missing.items()}

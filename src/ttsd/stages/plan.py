@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, Literal
 
 from ttsd.config import Config
 from ttsd.data.corpus import Utterance
+from ttsd.data.split import select_split
 from ttsd.errors import ConfigError, ProviderError
 from ttsd.report import Progress, no_progress
 from ttsd.teachers.account import Account
@@ -40,6 +41,8 @@ class GuidePlan:
     """One guide: what is spoken of it, and what of that is to be bought."""
 
     guide: str
+    take: int = 1
+    """2 for the held-out sentences, said once more."""
     sections: int = 0
     sections_to_write: int = 0
     """Sections that Gemini has not written: the figures are then estimated from the guide's own sentences."""
@@ -60,7 +63,7 @@ class GuidePlan:
 
     def add(self, other: "GuidePlan") -> None:
         """Add another guide's figures to these."""
-        for column in fields(self)[1:]:
+        for column in fields(self)[2:]:
             mine, more = getattr(self, column.name), getattr(other, column.name)
             setattr(self, column.name, None if mine is None or more is None else mine + more)
 
@@ -102,13 +105,14 @@ class Plan:
         return asdict(self)
 
 
-def plan_purchases(in_dir: Path, config: Config, progress: Progress = no_progress) -> Plan:
+def plan_purchases(in_dir: Path, config: Config, progress: Progress = no_progress, n_takes: int = 1) -> Plan:
     """Count what `generate` would buy and what it costs; nothing is written but into a ledger that is there already.
 
     Args:
         in_dir: Folder of Markdown study guides.
         config: As for `generate`.
         progress: Told how many guides are read.
+        n_takes: With more than one, the held-out sentences of the guides are counted again for each.
 
     Raises:
         StageError: There is no study guide.
@@ -118,11 +122,13 @@ def plan_purchases(in_dir: Path, config: Config, progress: Progress = no_progres
     """
     plan = Plan()
     with ExitStack() as opened:
-        _fill(plan, in_dir, config, progress, opened)
+        _fill(plan, in_dir, config, progress, n_takes, opened)
     return plan
 
 
-def _fill(plan: Plan, in_dir: Path, config: Config, progress: Progress, opened: ExitStack) -> None:
+def _fill(
+    plan: Plan, in_dir: Path, config: Config, progress: Progress, n_takes: int, opened: ExitStack
+) -> None:
     paths = find_guides(in_dir)
     shop = _Shop(config, plan, opened) if config.generate.teacher == "elevenlabs" else None
     written = write_all(paths, in_dir, config, progress, offline=True)
@@ -131,11 +137,13 @@ def _fill(plan: Plan, in_dir: Path, config: Config, progress: Progress, opened: 
         guide: list(members)
         for guide, members in groupby(written.utterances, key=lambda utterance: str(utterance.source["file"]))
     }
-    for path in paths:
+    for take, path in product(range(1, n_takes + 1), paths):
         # One with nothing to say, or behind the limit on utterances, has a row as well.
         guide = printable(path.relative_to(in_dir).as_posix())
         utterances = by_guide.get(guide, [])
-        row = GuidePlan(guide, sections_to_write=to_write.get(guide, 0))
+        row = GuidePlan(guide, take, sections_to_write=to_write.get(guide, 0) if take == 1 else 0)
+        if take > 1:
+            utterances = select_split(utterances, config.evaluate.split, config.split)
         row.sections = len({utterance.source["section"] for utterance in utterances})
         row.utterances = len(utterances)
         row.characters = sum(len(utterance.spoken) for utterance in utterances)
@@ -199,7 +207,8 @@ class _Shop:
 
     def price(self, row: GuidePlan, utterances: Sequence[Utterance]) -> None:
         """Fill in what a guide costs."""
-        keys = find_sentence_keys(utterances, self._voice)
+        voice = self._voice if row.take == 1 else self._account.of_take(row.take).kept_voice()
+        keys = find_sentence_keys(utterances, voice)
         places = self._ledger.find(list(keys.values()))
         doubts = {key for key, place in places.items() if place.take in self._in_doubt}
         spoken = self._claimed | (places.keys() - doubts if self._config.rebuy_unknown else places.keys())
@@ -211,7 +220,7 @@ class _Shop:
         limit = self._config.max_request_chars
         if self._model is not None and self._model.max_chars is not None:
             limit = min(limit, self._model.max_chars)
-        passages = list(plan_passages(utterances, keys, self._voice, spoken, limit))
+        passages = list(plan_passages(utterances, keys, voice, spoken, limit))
         row.requests = len(passages)
         if self._model is None:
             row.credits = None if passages else 0

@@ -40,6 +40,10 @@ class Account:
         self._client: ElevenLabsClient | None = None
         self._model: ModelFacts | None = None
 
+    def of_take(self, take: int) -> "Account":
+        """Return the same account for another take."""
+        return Account(self._config.of_take(take), self._ledger, self._store)
+
     def client(self) -> ElevenLabsClient:
         """Return the service's client.
 
