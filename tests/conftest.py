@@ -107,6 +107,18 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def evaluation(processed_corpus: Path, voice: Path, corpus_config: Config) -> Path:
+    """What `evaluate` wrote of six sentences and one student."""
+    from ttsd.stages import evaluate
+
+    settings = {"ckpt": (voice,), "split": "all", "max_utterances": 6, "n_bootstrap": 100, "speed_sentences": 1}
+    told = corpus_config.evaluate.model_copy(update=settings)
+    folder = processed_corpus.parent / "evaluation"
+    evaluate.run(processed_corpus, folder, corpus_config.model_copy(update={"evaluate": told}))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A text file of four lines, one of them with nothing to say."""
     path = tmp_path_factory.mktemp("lines") / "lines.txt"

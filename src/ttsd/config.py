@@ -209,7 +209,7 @@ class ElevenLabsConfig(Settings):
     """Address of the service; none takes ElevenLabs' own."""
 
     def of_take(self, take: int) -> "ElevenLabsConfig":
-        """Return the settings of another take: another seed is another request, with a place of its own in the ledger."""
+        """Return another take's settings: another seed is another request, with a place of its own in the ledger."""
         return self if take == 1 else self.model_copy(update={"seed": ((self.seed or 0) + take - 1) % 2**32})
 
 

@@ -103,6 +103,13 @@ CASES = (
         bad_start="evaluate.ckpt={bad}",
         volatile=("speed.json", "report.html"),
     ),
+    Case(
+        "listen",
+        "evaluation",
+        ("listen.n_comparisons=2", "listen.n_checks=2", "listen.n_speaker=1"),
+        "seed=1",
+        writes_corpus=False,
+    ),
 )
 
 

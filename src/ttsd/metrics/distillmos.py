@@ -2,8 +2,10 @@
 
 The network hears 7.68 s: a shorter clip is followed by silence, a longer one is heard in several pieces. So two clips
 of different length are not judged quite alike; read differences between systems of the same sentences, never the figure
-by itself. Convolutions over silence give the same at every place, so here they run over a little of it. Source: Stahl and Gamper, Distillation and pruning for scalable self-supervised representation-based speech
-quality assessment (2025); the network and its weights are those of the package `distillmos`.
+by itself. Convolutions over silence give the same at every place, so here they run over a little of it.
+
+Source: Stahl and Gamper, Distillation and pruning for scalable self-supervised representation-based speech quality
+assessment (2025); the network and its weights are those of the package `distillmos`.
 """
 
 import contextlib

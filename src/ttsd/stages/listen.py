@@ -41,7 +41,7 @@ from ttsd.report import (
     no_progress,
 )
 from ttsd.utils.files import sha256_file, write_json, write_text
-from ttsd.utils.parallel import clear_partial
+from ttsd.utils.parallel import clear_partial, map_resumable
 from ttsd.utils.seeds import derive_seed
 from ttsd.web.hearing_page import write_page
 
@@ -66,7 +66,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     Args:
         in_dir: What `evaluate` wrote.
         out_dir: Where the test goes.
-        config: Reads `listen` and `seed`.
+        config: Reads `listen`, `seed` and `n_workers`.
         progress: Told how many clips are made.
 
     Raises:
@@ -103,10 +103,12 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     if report is not None:
         return report
     rate = max(read_wav(path)[1] for path in wavs.values())
-    for number, (key, path) in enumerate(wavs.items(), 1):
-        wav = _prepare(path, rate, settings.loudness_lufs, degraded=plan.samples[key].system == DEGRADED)
-        write_wav(out_dir / PUBLIC_NAME / CLIPS_NAME / f"{key}.wav", wav, rate)
-        progress(number, len(wavs), "clips")
+    folder = out_dir / PUBLIC_NAME / CLIPS_NAME
+    to_make = [
+        (key, _Clip(path, folder / f"{key}.wav", rate, settings.loudness_lufs, plan.samples[key].system == DEGRADED))
+        for key, path in wavs.items()
+    ]
+    map_resumable(_prepare, to_make, out_dir, n_workers=config.n_workers, progress=progress, note="clips")
     test = Test(id=_hash("test", mark), title=settings.title, trials=plan.trials)
     sealed = Key(
         test=test,
@@ -192,19 +194,29 @@ def _plan(ids: list[str], students: list[str], has_start: bool, config: Config) 
     return _Plan(tuple(sorted(trials, key=lambda trial: trial.id)), dict(sorted(samples.items())))
 
 
-def _prepare(path: Path, rate: int, loudness_lufs: float, *, degraded: bool) -> Waveform:
-    wav, sample_rate = read_wav(path)
+@dataclass(frozen=True)
+class _Clip:
+    source: Path
+    target: Path
+    rate: int
+    loudness_lufs: float
+    degraded: bool
+
+
+def _prepare(clip: _Clip) -> None:
+    wav, sample_rate = read_wav(clip.source)
     silence = measure_silence(wav, sample_rate, -40.0)
     first = max(round((silence.leading_s - EDGE_S) * sample_rate), 0)
     last = wav.size - max(round((silence.trailing_s - EDGE_S) * sample_rate), 0)
     wav = wav[first:last]
-    if degraded:
+    if clip.degraded:
         wav = _muffle(wav, sample_rate)
-    wav = normalize_loudness(np.clip(resample(wav, sample_rate, rate), -1, 1), rate, loudness_lufs, PEAK_CEILING_DB)
-    ramp = np.linspace(0, 1, round(FADE_S * rate), dtype=np.float32)
+    heard = np.clip(resample(wav, sample_rate, clip.rate), -1, 1)
+    wav = normalize_loudness(heard, clip.rate, clip.loudness_lufs, PEAK_CEILING_DB)
+    ramp = np.linspace(0, 1, round(FADE_S * clip.rate), dtype=np.float32)
     wav[: ramp.size] *= ramp
     wav[-ramp.size :] *= ramp[::-1]
-    return wav
+    write_wav(clip.target, wav, clip.rate)
 
 
 def _muffle(wav: Waveform, sample_rate: int) -> Waveform:

@@ -126,9 +126,7 @@ def plan_purchases(in_dir: Path, config: Config, progress: Progress = no_progres
     return plan
 
 
-def _fill(
-    plan: Plan, in_dir: Path, config: Config, progress: Progress, n_takes: int, opened: ExitStack
-) -> None:
+def _fill(plan: Plan, in_dir: Path, config: Config, progress: Progress, n_takes: int, opened: ExitStack) -> None:
     paths = find_guides(in_dir)
     shop = _Shop(config, plan, opened) if config.generate.teacher == "elevenlabs" else None
     written = write_all(paths, in_dir, config, progress, offline=True)
