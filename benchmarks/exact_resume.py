@@ -1,10 +1,11 @@
 """Whether a training that is killed again and again ends with the same bytes as an undisturbed one.
 
 python benchmarks/exact_resume.py [--corpus datasets/demo/curated] [--kills 12] [--seed 0]
+    [--devices 1]
 
 A short training of every kind of step: completion, full steps with a discriminator, the decoder alone and its polish.
-SIGKILL comes after a random time, again and again, and the same command goes on. TensorBoard's events carry the time
-of day and are left out.
+SIGKILL comes after a random time, again and again, and the same command goes on; with several devices it hits the first
+process alone. TensorBoard's events carry the time of day and are left out.
 """
 
 import argparse
@@ -26,8 +27,9 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def command(corpus: Path, run: Path, cache: Path) -> list[str]:
-    sets = [part for setting in (*SETTINGS, f"paths.cache={cache}") for part in ("--set", setting)]
+def command(corpus: Path, run: Path, cache: Path, n_devices: int) -> list[str]:
+    settings = (*SETTINGS, f"paths.cache={cache}", f"train.devices={n_devices}")
+    sets = [part for setting in settings for part in ("--set", setting)]
     return ["ttsd", "train", str(corpus), str(run), *sets]
 
 
@@ -41,18 +43,19 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=ROOT / "datasets/demo/curated")
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--devices", type=int, default=1)
     options = parser.parse_args()
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         begun_s = time.monotonic()
-        subprocess.run(command(options.corpus, folder / "whole", folder), check=True, capture_output=True)
+        subprocess.run(command(options.corpus, folder / "whole", folder, options.devices), check=True, capture_output=True)
         whole_s = time.monotonic() - begun_s
         print(f"undisturbed, {whole_s:.0f} s", flush=True)
         kills = 0
         while True:
             going = subprocess.Popen(
-                command(options.corpus, folder / "killed", folder),
+                command(options.corpus, folder / "killed", folder, options.devices),
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             # Most of a start is over after a tenth of the whole.

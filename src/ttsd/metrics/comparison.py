@@ -113,11 +113,11 @@ class Comparer:
             floor = TAKE2 if name != TAKE2 and any(TAKE2 in row.systems for row in rows) else ""
         interval = ratio = Interval(None, None, None, 0)
         if floor:
-            columns = [pair for row in rows if (pair := _pair(metric, row, name, floor)) is not None]
+            columns = [terms for row in rows if (terms := _terms(metric, row, name, floor)) is not None]
             interval = self._bootstrap(columns, rate_difference)
             if floor == TAKE2 and metric.kind == "distance" and metric.aim == "lower":
                 ratio = self._bootstrap([[one[0], one[2]] for one in columns], rate)
-        n = interval.n if floor else sum(_pair(metric, row, name, "") is not None for row in rows)
+        n = interval.n if floor else sum(_terms(metric, row, name) is not None for row in rows)
         entry = {
             "value": _sum_up(metric, rows, name), "delta": interval.estimate, "lo": interval.lo, "hi": interval.hi,
             "detectable": interval.detectable, "ratio": ratio.estimate, "ratio_lo": ratio.lo, "ratio_hi": ratio.hi,
@@ -147,30 +147,24 @@ class Comparer:
         return "better" if shown == {"higher": "above", "lower": "below"}.get(metric.aim) else "worse"
 
 
-def _pair(metric: Metric, row: Row, name: str, other: str) -> list[float] | None:
-    """Return what a sentence adds to the sums of a system and the other, or none where a figure is missing."""
-    if name not in row.systems:
-        return None
-    if metric.kind == "ratio":
-        values = [row.read(name, metric.fields[0]), row.read(TEACHER, metric.fields[0])]
-        others = [row.read(other, metric.fields[0]), values[1]]
-    else:
-        values = [row.read(name, field) for field in metric.fields]
-        others = [row.read(other, field) for field in metric.fields] if other else []
-    if metric.kind != "ratio" and len(metric.fields) == 1:
-        values, others = [*values, 1.0], [*others, 1.0] if other else []
-    figures = [*values, *others]
-    return None if any(value is None for value in figures) else figures  # type: ignore[return-value]
+def _terms(metric: Metric, row: Row, *names: str) -> list[float] | None:
+    """Return what a sentence adds above and below the line of each system's figure, or none where one is missing."""
+    figures: list[float | None] = []
+    for name in names:
+        if metric.kind == "ratio":
+            figures += [row.read(name, metric.fields[0]), row.read(TEACHER, metric.fields[0])]
+        elif len(metric.fields) == 1:
+            figures += [row.read(name, metric.fields[0]), 1.0]
+        else:
+            figures += [row.read(name, field) for field in metric.fields]
+    known = [figure for figure in figures if figure is not None]
+    return known if len(known) == len(figures) else None
 
 
 def _sum_up(metric: Metric, rows: Sequence[Row], name: str) -> float | None:
-    pairs = [
-        pair
-        for row in rows
-        if (pair := _pair(metric, row, name, TEACHER if metric.kind == "ratio" else "")) is not None
-    ]
-    below = sum(pair[1] for pair in pairs)
-    return sum(pair[0] for pair in pairs) / below if below else None
+    terms = [one for row in rows if (one := _terms(metric, row, name)) is not None]
+    below = sum(one[1] for one in terms)
+    return sum(one[0] for one in terms) / below if below else None
 
 
 def _tidy(value: float | None) -> float | None:

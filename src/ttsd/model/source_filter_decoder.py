@@ -27,7 +27,8 @@ _PITCH_CHANNELS, _PITCH_KERNEL_SIZE = 128, 5
 _MAX_LOG_GAIN = 6.0
 _START_LOG_GAINS = (-3.0, -5.0)
 """Of pulses and noise before training: speech some 26 dB below full scale."""
-_MIDDLE_F0_HZ = 150.0
+MIDDLE_F0_HZ = 150.0
+"""Pitch where nothing is known of it, in Hz."""
 _TRACT_S = 2.5e-3
 """A throat's cepstrum ends about here, before the first period of a high voice."""
 _PERIOD = 2**32
@@ -101,7 +102,7 @@ class SourceFilterDecoder(nn.Module):
         Where there is no voice it leads from the pitch before to the one after.
         """
         predicted: Tensor = self.pitch(z).squeeze(1).float()
-        return predicted + math.log(_MIDDLE_F0_HZ)
+        return predicted + math.log(MIDDLE_F0_HZ)
 
     def analyse(self, wav: Tensor) -> Tensor:
         """Return the spectrum of a waveform [B, n_frames * hop_length], complex64 [B, n_frames, n_fft // 2 + 1].

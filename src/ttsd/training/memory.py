@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ttsd.config import Config
+from ttsd.model.source_filter_decoder import MIDDLE_F0_HZ
 from ttsd.model.vits import Vits, generator_parameters
 from ttsd.training.batch import Batch
 from ttsd.training.vits_module import Shares, VitsModule
@@ -89,7 +90,7 @@ def _count_kept(student: Vits, config: Config, n_frames: int, slice_frames: int)
             symbol_lengths=torch.full((_N_CLIPS,), n_symbols),
             wav=0.1 * torch.randn(_N_CLIPS, n_frames * hop),
             frame_lengths=torch.full((_N_CLIPS,), n_frames),
-            f0_hz=torch.full((_N_CLIPS, n_frames), 150.0),
+            f0_hz=torch.full((_N_CLIPS, n_frames), MIDDLE_F0_HZ),
         )
         one = torch.ones(())
         student.train()

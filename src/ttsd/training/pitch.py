@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsd.config import AudioConfig
+from ttsd.model.source_filter_decoder import MIDDLE_F0_HZ
 from ttsd.utils.extras import require
 
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 600.0
-_WITHOUT_VOICE_HZ = 150.0
 
 
 def measure_pitch(wav: NDArray[np.float32], audio: AudioConfig) -> NDArray[np.float32]:
@@ -21,7 +21,7 @@ def measure_pitch(wav: NDArray[np.float32], audio: AudioConfig) -> NDArray[np.fl
         audio: `sample_rate` and `hop_length`.
 
     Returns:
-        float32 [n_samples // hop_length], from 60 to 600; 150 throughout where nothing is voiced.
+        float32 [n_samples // hop_length], from 60 to 600; `MIDDLE_F0_HZ` throughout where nothing is voiced.
     """
     pyworld = require("train", "pyworld")
     n_frames, hop, rate = len(wav) // audio.hop_length, audio.hop_length, audio.sample_rate
@@ -33,6 +33,6 @@ def measure_pitch(wav: NDArray[np.float32], audio: AudioConfig) -> NDArray[np.fl
     f0_hz = pyworld.stonemask(samples, f0_hz, times_s, rate)[:n_frames]
     (voiced,) = np.nonzero(f0_hz)
     if not voiced.size:
-        return np.full(n_frames, _WITHOUT_VOICE_HZ, dtype=np.float32)
+        return np.full(n_frames, MIDDLE_F0_HZ, dtype=np.float32)
     filled = np.exp(np.interp(np.arange(n_frames), voiced, np.log(f0_hz[voiced])))
     return np.asarray(filled.clip(_LOWEST_HZ, _HIGHEST_HZ), dtype=np.float32)
