@@ -27,10 +27,10 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def command(corpus: Path, run: Path, cache: Path, n_devices: int) -> list[str]:
-    settings = (*SETTINGS, f"paths.cache={cache}", f"train.devices={n_devices}")
+def command(options: argparse.Namespace, run: Path) -> list[str]:
+    settings = (*SETTINGS, f"paths.cache={run.parent}", f"train.devices={options.devices}")
     sets = [part for setting in settings for part in ("--set", setting)]
-    return ["ttsd", "train", str(corpus), str(run), *sets]
+    return ["ttsd", "train", str(options.corpus), str(run), *sets]
 
 
 def hashes(run: Path) -> dict[str, str]:
@@ -49,15 +49,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         begun_s = time.monotonic()
-        subprocess.run(command(options.corpus, folder / "whole", folder, options.devices), check=True, capture_output=True)
+        subprocess.run(command(options, folder / "whole"), check=True, capture_output=True)
         whole_s = time.monotonic() - begun_s
         print(f"undisturbed, {whole_s:.0f} s", flush=True)
         kills = 0
         while True:
             going = subprocess.Popen(
-                command(options.corpus, folder / "killed", folder, options.devices),
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+                command(options, folder / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             # Most of a start is over after a tenth of the whole.
             wait_s = rng.uniform(0.1, 0.25) * whole_s
             try:
