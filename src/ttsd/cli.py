@@ -362,6 +362,30 @@ def synth(
         run_stage("synth", stage.run, source, out or Path("speech"), settings, overwrite, as_json)
 
 
+@app.command()
+def export(
+    ckpt: Checkpoint = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; by default `export` beside it.")
+    ] = None,
+    form: Annotated[str | None, typer.Option("--format", metavar="NAME", help="Whose files to write: piper.")] = None,
+    half: Annotated[bool, typer.Option("--half", help="Keep the weights in 16 bits: half the size.")] = False,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a student as files that other programs speak with.
+
+    `piper` writes an ONNX file and its settings, which Piper's runtimes load, and the tokens that sherpa-onnx asks for.
+    """
+    settings = load_settings(config, overrides, {"export.format": form, "export.half_weights": half or None})
+    checkpoint = find_checkpoint(ckpt or settings.synth.ckpt, settings.paths.run)
+    from ttsd.stages import export as stage
+
+    run_stage("export", stage.run, checkpoint, out_dir or checkpoint.parent / "export", settings, overwrite, as_json)
+
+
 def main() -> None:
     """Run the command line: exit 0 done, 1 a user's mistake in one line, 2 wrong usage, 130 and 143 interrupted."""
     try:

@@ -599,6 +599,15 @@ class SynthConfig(Settings):
     """Silence between the sentences of a long text, in milliseconds."""
 
 
+class ExportConfig(Settings):
+    """`export`: a student for other programs."""
+
+    format: Literal["piper"] = "piper"
+    """Whose files are written."""
+    half_weights: bool = False
+    """Keep the weights in 16 bits: half the size, and computed in 32 bits all the same."""
+
+
 class Config(Settings):
     """All settings."""
 
@@ -636,6 +645,8 @@ class Config(Settings):
     """Settings of `ttsd listen`."""
     synth: SynthConfig = SynthConfig()
     """Stage `synth`."""
+    export: ExportConfig = ExportConfig()
+    """A student for other programs."""
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Config:

@@ -104,6 +104,14 @@ CASES = (
         volatile=("speed.json", "report.html"),
     ),
     Case(
+        "export",
+        "voice",
+        (),
+        "export.half_weights=true",
+        writes_corpus=False,
+        has_workers=False,
+    ),
+    Case(
         "listen",
         "evaluation",
         ("listen.n_comparisons=2", "listen.n_checks=2", "listen.n_speaker=1"),

@@ -9,6 +9,8 @@ from ttsd.errors import CheckpointError
 from ttsd.utils.extras import require
 from ttsd.utils.files import sha256_file
 
+HALF = ".half"
+"""Ends the names of weights that `export` keeps in 16 bits."""
 PACKAGED_VOICE = "joe"
 PACKAGED_SHA256 = "58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06"
 

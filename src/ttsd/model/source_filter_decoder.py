@@ -84,17 +84,26 @@ class SourceFilterDecoder(nn.Module):
         """
         if f0_hz is None:
             f0_hz = torch.exp(self.predict_log_f0(z))
-        x = self.enter_norm(self.enter(z).transpose(1, 2)).transpose(1, 2)
-        for block in self.blocks:
-            x = block(x)
-        log_gains = self.head(self.leave_norm(x.transpose(1, 2))).float().clamp(max=_MAX_LOG_GAIN)
-        of_pulses, of_noise = log_gains.chunk(2, dim=2)
+        of_pulses, of_noise = self.find_log_gains(z)
         with torch.autocast(z.device.type, enabled=False):
             with torch.no_grad():
                 pulses = make_pulses(f0_hz.float(), self.sample_rate, self.hop_length)
                 sources = [self.analyse(pulses), self.analyse(torch.randn_like(pulses))]
             spectrum = sources[0] * minimum_phase(of_pulses, self.n_quefrencies) + sources[1] * torch.exp(of_noise)
             return self.invert(spectrum).unsqueeze(1)
+
+    def find_log_gains(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return natural logarithms of the gains of pulses and of noise, two float32 [B, n_frames, n_fft // 2 + 1].
+
+        Args:
+            z: Latents, float [B, in_channels, n_frames].
+        """
+        x = self.enter_norm(self.enter(z).transpose(1, 2)).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x)
+        log_gains = self.head(self.leave_norm(x.transpose(1, 2))).float().clamp(max=_MAX_LOG_GAIN)
+        of_pulses, of_noise = log_gains.chunk(2, dim=2)
+        return of_pulses, of_noise
 
     def predict_log_f0(self, z: Tensor) -> Tensor:
         """Return the natural logarithm of the pitch in Hz, float32 [B, n_frames], from latents [B, channels, n_frames].
@@ -154,7 +163,7 @@ def make_pulses(f0_hz: Tensor, sample_rate: int, hop_length: int) -> Tensor:
     """
     f0_hz = nn.functional.interpolate(f0_hz.unsqueeze(1), scale_factor=hop_length, mode="linear").squeeze(1)
     # In whole numbers: the rounding of a sum of fractions adds up, and every harmonic multiplies it.
-    begin = torch.rand(f0_hz.shape[0], 1, device=f0_hz.device)
+    begin = torch.rand_like(f0_hz[:, :1])
     advance = torch.cat([begin, f0_hz / sample_rate], dim=1) * _PERIOD
     phase = torch.cumsum(advance.long(), dim=1)[:, 1:] % _PERIOD
     half = math.pi * (phase.float() / _PERIOD)

@@ -12,9 +12,12 @@ it, and the first convolution of the decoder, whose input channels are those of 
 from dataclasses import dataclass
 from typing import Any
 
+from ttsd.data.piper_voice import HALF
 from ttsd.errors import TeacherError
 from ttsd.utils.extras import require
 
+_DECODERS = "/dec/", "/waveform_decoder/"
+"""Scope of the decoder in Piper's own voices and in exported students."""
 DURATION_NOISE_CHANNELS = 2
 """Channels of the stochastic duration predictor's flow. Source: Kim et al., VITS (2021), section 2.2.2."""
 
@@ -66,9 +69,10 @@ def cut_graph(model: Any, name: str) -> PiperGraph:
 
 
 def _count_latents(model: Any, name: str) -> int:
-    shapes = {weight.name: list(weight.dims) for weight in model.graph.initializer}
+    # Where `export` keeps weights in 16 bits, they have a suffix of their own.
+    shapes = {weight.name.removesuffix(HALF): list(weight.dims) for weight in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type == "Conv" and "/dec/" in node.name and node.input[1] in shapes:
+        if node.op_type == "Conv" and any(scope in node.name for scope in _DECODERS) and node.input[1] in shapes:
             return int(shapes[node.input[1]][1])
     raise TeacherError(f"{name}: has no decoder as Piper's voices have; name a voice exported by Piper")
 
