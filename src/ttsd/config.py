@@ -369,8 +369,8 @@ class QcConfig(Settings):
 class ModelConfig(Settings):
     """The student's geometry."""
 
-    preset: Literal["medium", "high"] = "medium"
-    """`medium` is Piper's medium geometry; `high` is the VITS paper's decoder."""
+    preset: Literal["medium", "high", "compact", "nano", "micro"] = "medium"
+    """`medium` is Piper's VITS, `high` has the paper's decoder; the others are small and learn from `teacher`."""
     duration_predictor: Literal["deterministic", "stochastic"] = "deterministic"
     """How durations are predicted: one regression, or the paper's stochastic flow."""
     decoder: Literal["hifigan", "source_filter"] = "hifigan"
@@ -417,6 +417,21 @@ class DecoderConfig(Settings):
     """Steps after these against a discriminator small enough for a CPU; 0 leaves them out."""
     polish_learning_rate: Positive = 1e-4
     """Peak learning rate of both."""
+
+
+class DistilConfig(Settings):
+    """How a compact student learns from what the teacher does within; then `train.decoder` has its turn."""
+
+    n_utterances: Count = 700
+    """Sentences of the training set that the teacher speaks for it."""
+    max_steps: Annotated[int, Field(ge=0)] = 1500
+    """Steps of the front end: durations and latents."""
+    batch_size: Count = 16
+    """Sentences in a step."""
+    learning_rate: Positive = 1e-3
+    """Peak learning rate of the front end."""
+    joint_max_steps: Annotated[int, Field(ge=0)] = 1000
+    """Steps in which the decoder hears the front end's latents as well as the teacher's."""
 
 
 class LossWeights(Settings):
@@ -502,6 +517,8 @@ class TrainConfig(Settings):
     """Weights of the losses."""
     completion: CompletionConfig = CompletionConfig()
     """Completion of a Piper voice before training."""
+    distil: DistilConfig = DistilConfig()
+    """A compact student's front end."""
     decoder: DecoderConfig = DecoderConfig()
     """The decoder by itself, after the full steps."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
@@ -608,6 +625,15 @@ class ExportConfig(Settings):
     """Keep the weights in 16 bits: half the size, and computed in 32 bits all the same."""
 
 
+class TeacherConfig(Settings):
+    """The voice whose inside a compact student learns from."""
+
+    voice: str = "joe"
+    """`joe`, or the `.onnx` file of a Piper voice."""
+    ckpt: Path | None = None
+    """A VITS student of ours in its place."""
+
+
 class Config(Settings):
     """All settings."""
 
@@ -637,6 +663,8 @@ class Config(Settings):
     """Stage `qc`."""
     model: ModelConfig = ModelConfig()
     """The student."""
+    teacher: TeacherConfig = TeacherConfig()
+    """A compact student's teacher."""
     train: TrainConfig = TrainConfig()
     """Stage `train`."""
     evaluate: EvaluateConfig = EvaluateConfig()

@@ -98,7 +98,7 @@ def test_the_graph_is_the_student_at_any_length(session, voice, n_symbols):
     student = load_student(voice)
     symbol_ids = student.symbols.encode("ə" * n_symbols)
     silent = {"noise_scale": 0.0, "noise_scale_duration": 0.0, "length_scale": 1.0}
-    own = student.vits.synthesize(torch.tensor(symbol_ids), **silent).wav.numpy()
+    own = student.voice.synthesize(torch.tensor(symbol_ids), **silent).wav.numpy()
     assert speak(session, symbol_ids, (0, 1, 0)) == pytest.approx(own, abs=1e-3)
 
 
@@ -155,7 +155,7 @@ def test_a_student_that_is_driven_by_its_pitch_is_exported_too(tmp_path):
     assert report.details["largest_difference"] is None
     loaded = load_student(tmp_path / "run" / "last.ckpt")
     symbol_ids = symbols.encode("həˈloʊ")
-    own = loaded.vits.synthesize(
+    own = loaded.voice.synthesize(
         torch.tensor(symbol_ids), noise_scale=0.0, noise_scale_duration=0.0, length_scale=1.3
     ).wav.numpy()
     wav = speak(open_session(tmp_path / "out" / "run.onnx"), symbol_ids, (0, 1, 0))

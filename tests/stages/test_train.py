@@ -184,7 +184,7 @@ def test_a_source_filter_decoder_learns_in_every_phase_and_speaks(curated_corpus
     }  # fmt: skip
     for name in ("best.ckpt", "last.ckpt"):
         student = load_student(tmp_path / "run" / name)
-        assert type(student.vits.waveform_decoder).__name__ == "SourceFilterDecoder"
+        assert type(student.voice.waveform_decoder).__name__ == "SourceFilterDecoder"
         assert student.speak("Rain falls.", seed=0).size > 2000
     assert [row["step"] for row in report.details["validation"]] == [2, 5, 57]
     whole = kept_files(tmp_path / "run")

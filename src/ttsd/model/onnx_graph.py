@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ttsd.data.piper_voice import HALF
 from ttsd.errors import CheckpointError
+from ttsd.model.compact import CompactVoice
 from ttsd.model.real_decoder import RealDecoder
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.model.vits import Vits
@@ -26,6 +27,18 @@ _LEAST_HALVED = 256
 """Smaller tensors are scales and shapes, not worth it."""
 _N_SYMBOLS = 60
 """Of the example that the graph is traced with; it takes any number."""
+
+
+class _CompactInterface(nn.Module):
+    def __init__(self, voice: CompactVoice, duration_scale: float) -> None:
+        super().__init__()
+        self.voice = voice
+        self.duration_scale = duration_scale
+
+    def forward(self, symbol_ids: Tensor, lengths: Tensor, scales: Tensor) -> Tensor:
+        # One text at a time, so its length is known; but an input that is not read would vanish from the graph.
+        wav, _, _ = self.voice(symbol_ids, scales[1] * self.duration_scale + 0 * lengths.sum())
+        return torch.as_tensor(wav).unsqueeze(1)
 
 
 class _PiperInterface(nn.Module):
@@ -44,7 +57,12 @@ class _PiperInterface(nn.Module):
 
 
 def write_graph(
-    voice: Vits, path: Path, *, duration_scale: float, metadata: Mapping[str, str], half_weights: bool = False
+    voice: Vits | CompactVoice,
+    path: Path,
+    *,
+    duration_scale: float,
+    metadata: Mapping[str, str],
+    half_weights: bool = False,
 ) -> None:
     """Write a student as an ONNX file; the same student gives the same bytes.
 
@@ -62,8 +80,13 @@ def write_graph(
     voice = copy.deepcopy(voice)
     if isinstance(voice.waveform_decoder, SourceFilterDecoder):
         voice.waveform_decoder = RealDecoder(voice.waveform_decoder)
-    # In evaluation mode as a whole: the exporter puts the mode of the outermost module on everything below.
-    graph = _PiperInterface(voice, duration_scale).eval()
+    graph: nn.Module = (
+        _CompactInterface(voice, duration_scale)
+        if isinstance(voice, CompactVoice)
+        else _PiperInterface(voice, duration_scale)
+    )
+    # As a whole: the exporter puts the mode of the outermost module on everything below.
+    graph.eval()
     example = torch.randint(1, 2, (1, _N_SYMBOLS)), torch.tensor([_N_SYMBOLS]), torch.tensor([0.0, 1.0, 0.0])
     with torch.no_grad(), warnings.catch_warnings():
         # It warns of every shape that it takes for a constant; parity at other lengths is what counts, and tested.

@@ -20,10 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from ttsd.config import AudioConfig
+from ttsd.model.convnext import KERNEL_SIZE, ConvNeXtBlock
 
-_KERNEL_SIZE = 7
-_EXPANSION = 3
-_PITCH_CHANNELS, _PITCH_KERNEL_SIZE = 128, 5
+_PITCH_KERNEL_SIZE = 5
 _MAX_LOG_GAIN = 6.0
 _START_LOG_GAINS = (-3.0, -5.0)
 """Of pulses and noise before training: speech some 26 dB below full scale."""
@@ -43,25 +42,28 @@ class SourceFilterDecoder(nn.Module):
         audio: `sample_rate`, `n_fft` and `hop_length`; `n_fft` is a multiple of `hop_length`.
         channels: Width of the blocks.
         n_blocks: Number of blocks.
+        pitch_channels: Width of the part that hears the pitch.
     """
 
     window: Tensor
 
-    def __init__(self, in_channels: int, audio: AudioConfig, channels: int = 256, n_blocks: int = 6) -> None:
+    def __init__(
+        self, in_channels: int, audio: AudioConfig, channels: int = 256, n_blocks: int = 6, pitch_channels: int = 128
+    ) -> None:
         super().__init__()
         self.sample_rate, self.n_fft, self.hop_length = audio.sample_rate, audio.n_fft, audio.hop_length
         self.n_quefrencies = round(_TRACT_S * self.sample_rate)
         padding = _PITCH_KERNEL_SIZE // 2
         self.pitch = nn.Sequential(
-            nn.Conv1d(in_channels, _PITCH_CHANNELS, _PITCH_KERNEL_SIZE, padding=padding),
+            nn.Conv1d(in_channels, pitch_channels, _PITCH_KERNEL_SIZE, padding=padding),
             nn.GELU(),
-            nn.Conv1d(_PITCH_CHANNELS, _PITCH_CHANNELS, _PITCH_KERNEL_SIZE, padding=padding),
+            nn.Conv1d(pitch_channels, pitch_channels, _PITCH_KERNEL_SIZE, padding=padding),
             nn.GELU(),
-            nn.Conv1d(_PITCH_CHANNELS, 1, _PITCH_KERNEL_SIZE, padding=padding),
+            nn.Conv1d(pitch_channels, 1, _PITCH_KERNEL_SIZE, padding=padding),
         )
-        self.enter = nn.Conv1d(in_channels, channels, _KERNEL_SIZE, padding=_KERNEL_SIZE // 2)
+        self.enter = nn.Conv1d(in_channels, channels, KERNEL_SIZE, padding=KERNEL_SIZE // 2)
         self.enter_norm = nn.LayerNorm(channels)
-        self.blocks = nn.ModuleList(_ConvNeXtBlock(channels, 1 / n_blocks) for _ in range(n_blocks))
+        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, 1 / n_blocks) for _ in range(n_blocks))
         self.leave_norm = nn.LayerNorm(channels)
         n_freqs = self.n_fft // 2 + 1
         self.head = nn.Linear(channels, 2 * n_freqs)
@@ -221,19 +223,3 @@ def pitch_loss(decoder: nn.Module, z: Tensor, f0_hz: Tensor) -> Tensor | None:
     if not isinstance(decoder, SourceFilterDecoder):
         return None
     return nn.functional.l1_loss(decoder.predict_log_f0(z), torch.log(f0_hz.float()))
-
-
-class _ConvNeXtBlock(nn.Module):
-    def __init__(self, channels: int, scale: float) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv1d(channels, channels, _KERNEL_SIZE, padding=_KERNEL_SIZE // 2, groups=channels)
-        self.norm = nn.LayerNorm(channels)
-        self.expand = nn.Linear(channels, _EXPANSION * channels)
-        self.project = nn.Linear(_EXPANSION * channels, channels)
-        self.scale = nn.Parameter(torch.full((channels,), scale))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.norm(self.depthwise(x).transpose(1, 2))
-        y = self.scale * self.project(nn.functional.gelu(self.expand(y)))
-        residual: Tensor = y.transpose(1, 2)
-        return x + residual

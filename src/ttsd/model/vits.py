@@ -6,7 +6,7 @@ Text-to-Speech".
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ from ttsd.errors import ConfigError
 from ttsd.model.alignment import align_frames
 from ttsd.model.small_discriminator import SmallDiscriminator
 from ttsd.model.source_filter_decoder import SourceFilterDecoder, decode, pitch_loss
+
+Voice = TypeVar("Voice", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -265,9 +267,10 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
     return student
 
 
-def fold_weight_norm(student: Vits) -> Vits:
+def fold_weight_norm(student: Voice) -> Voice:
     """Multiply out the weight normalisation, which only training needs, in place; the speech stays the same."""
-    for module in list(student.modules()):
+    modules: list[Any] = list(student.modules())
+    for module in modules:
         if parametrize.is_parametrized(module):
             for name in list(module.parametrizations):
                 parametrize.remove_parametrizations(module, name)

@@ -55,7 +55,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     path = out_dir / f"{in_dir.resolve().parent.name}.onnx"
     with atomic_path(path) as temporary:
         write_graph(
-            student.vits,
+            student.voice,
             temporary,
             duration_scale=student.duration_scale,
             metadata=_describe_for_sherpa(student),
@@ -128,6 +128,8 @@ def _compare(path: Path, student: "Student") -> float | None:
     """
     import torch
 
+    from ttsd.model.source_filter_decoder import SourceFilterDecoder
+
     onnxruntime = require("local", "onnxruntime")
     ids = student.symbols.encode(phonemize(_SENTENCE, student.config.language))
     feed = {
@@ -138,10 +140,10 @@ def _compare(path: Path, student: "Student") -> float | None:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     wav = session.run(None, feed)[0].reshape(-1)
     silent = {"noise_scale": 0.0, "noise_scale_duration": 0.0, "length_scale": student.duration_scale}
-    own = student.vits.synthesize(torch.tensor(ids), **silent).wav.numpy()
+    own = student.voice.synthesize(torch.tensor(ids), **silent).wav.numpy()
     if wav.shape != own.shape:
         raise StageError(f"{student.path}: its graph speaks {wav.size} samples where the student speaks {own.size}")
-    if student.config.model.decoder != "hifigan":
+    if isinstance(student.voice.waveform_decoder, SourceFilterDecoder):
         return None
     difference = float(np.abs(wav - own).max())
     if difference > MAX_DIFFERENCE:

@@ -38,14 +38,15 @@ if TYPE_CHECKING:
 _FEWEST_SENTENCES = 2
 """Of fewer, none can be compared with the voice of the others."""
 _FIXED = (
-    "language", "audio.", "split.", "model.", "train.init_from", "train.completion.", "train.adversarial_start_step",
-    "train.segment_frames",
+    "language", "audio.", "split.", "model.", "teacher.", "train.init_from", "train.completion.",
+    "train.adversarial_start_step", "train.segment_frames",
 )  # fmt: skip
 """Settings that a run keeps to its end."""
 _WANDB = ["wandb/" + "/".join("*" * depth) for depth in range(1, 8)]
 """What Weights & Biases writes, folder below folder."""
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 """Where launchers say which process this is, in the order that Lightning asks."""
+COMPACT = ("compact", "nano", "micro")
 _SECTIONS = {"seed", "language", "audio", "split", "model", "train", "asr", "synth"}
 
 
@@ -82,8 +83,9 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     if find_rank(config) > 0:
         _take_part(corpus, out_dir, config)
         raise SystemExit(0)
-    settings = config.model_dump(mode="json", include=_SECTIONS)
-    mark = _mark(in_dir, config, settings)
+    mark = _mark(in_dir, config, _settings(config))
+    if config.model.preset in COMPACT:
+        return _distil(corpus, in_dir, out_dir, config, progress, mark)
     cache_dir = find_cache(config.paths.cache, out_dir)
     load = functools.cache(functools.partial(_load, corpus, config, cache_dir))
     done = begin_stage("train", in_dir, out_dir, mark, reads=(Path(config.train.init_from or ""),), check=load)
@@ -117,25 +119,16 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     for path in (*out_dir.glob("completion-*.ckpt"), out_dir / "decoder.ckpt", out_dir / "polish.ckpt"):
         path.unlink(missing_ok=True)
     n_frames = sum(utterance.n_frames for utterance in data.train)
-    report = StageReport(
-        stage="train",
-        fingerprint=mark,
-        n_in=len(corpus.utterances),
-        n_out=len(corpus.utterances),
-        duration_s=n_frames * config.audio.hop_length / config.audio.sample_rate,
-        seed=config.seed,
-        config=settings,
-        details={
-            "n_train": len(data.train),
-            "n_val": len(data.val),
-            "steps": int(history[-1]["step"]),
-            "best_step": rank(history)[0],
-            "parts": [asdict(part) for part in start.parts],
-            "losses": losses,
-            "validation": history,
-        },
-    )
-    return finish_stage(out_dir, report)
+    details = {
+        "n_train": len(data.train),
+        "n_val": len(data.val),
+        "steps": int(history[-1]["step"]),
+        "best_step": rank(history)[0],
+        "parts": [asdict(part) for part in start.parts],
+        "losses": losses,
+        "validation": history,
+    }
+    return _report(corpus, out_dir, config, mark, n_frames, details)
 
 
 def adopt(in_dir: Path, out_dir: Path, config: Config) -> str:
@@ -152,7 +145,7 @@ def adopt(in_dir: Path, out_dir: Path, config: Config) -> str:
     Raises:
         StageError: There is no run, or what cannot change is another.
     """
-    settings = config.model_dump(mode="json", include=_SECTIONS)
+    settings = _settings(config)
     return adopt_settings("train", out_dir, _mark(in_dir, config, settings), _FIXED)
 
 
@@ -178,9 +171,54 @@ def _mark(in_dir: Path, config: Config, settings: dict[str, Any]) -> Fingerprint
     return fingerprint("train", settings, hash_tree(in_dir) | _hash_start(config))
 
 
+def _settings(config: Config) -> dict[str, Any]:
+    teacher = {"teacher"} if config.model.preset in COMPACT else set()
+    return config.model_dump(mode="json", include=_SECTIONS | teacher)
+
+
 def _hash_start(config: Config) -> dict[str, str]:
-    path = Path(config.train.init_from or "")
-    return {"init_from": sha256_file(path)} if path.is_file() else {}
+    if config.model.preset in COMPACT:
+        path, name = config.teacher.ckpt or Path(config.teacher.voice), "teacher"
+    else:
+        path, name = Path(config.train.init_from or ""), "init_from"
+    return {name: sha256_file(path)} if path.is_file() else {}
+
+
+def _distil(
+    corpus: Corpus, in_dir: Path, out_dir: Path, config: Config, progress: Progress, mark: Fingerprint
+) -> StageReport:
+    from ttsd.training.compact_run import load_compact, train_compact
+
+    cache_dir = find_cache(config.paths.cache, out_dir)
+    load = functools.cache(functools.partial(load_compact, corpus, config, cache_dir))
+    done = begin_stage("train", in_dir, out_dir, mark, reads=(config.teacher.ckpt or Path(),), check=load)
+    if done is not None:
+        return done
+    _write_config(out_dir, config)
+    teacher, data = load()
+    data.store.fill(progress)
+    loggers = _make_loggers(out_dir, config)
+    try:
+        details = train_compact(teacher, data, out_dir, config, cache_dir, progress, _find_judge(data, config), loggers)
+    finally:
+        _finish_wandb(config)
+    return _report(corpus, out_dir, config, mark, details.pop("n_frames"), details)
+
+
+def _report(
+    corpus: Corpus, out_dir: Path, config: Config, mark: Fingerprint, n_frames: int, details: dict[str, Any]
+) -> StageReport:
+    report = StageReport(
+        stage="train",
+        fingerprint=mark,
+        n_in=len(corpus.utterances),
+        n_out=len(corpus.utterances),
+        duration_s=n_frames * config.audio.hop_length / config.audio.sample_rate,
+        seed=config.seed,
+        config=_settings(config),
+        details=details,
+    )
+    return finish_stage(out_dir, report)
 
 
 def _write_config(out_dir: Path, config: Config) -> None:

@@ -27,6 +27,7 @@ from ttsd.data.phonemes import phonemize
 from ttsd.data.symbols import SymbolTable
 from ttsd.data.text import normalize_text
 from ttsd.errors import CheckpointError
+from ttsd.model.compact import GEOMETRIES, CompactVoice
 from ttsd.model.vits import Vits, build_vits, fold_weight_norm
 from ttsd.utils.files import atomic_path
 
@@ -39,7 +40,7 @@ _ENTRIES = ("config", "symbols", "voice", "duration_scale")
 class Student:
     """A voice that speaks."""
 
-    vits: Vits
+    voice: Vits | CompactVoice
     symbols: SymbolTable
     config: Config
     path: Path
@@ -54,7 +55,7 @@ class Student:
     def n_parameters(self) -> int:
         """Parameters used in synthesis: the posterior encoder and the discriminator only train."""
         unused = ("posterior_encoder.", "disc.", "duration_predictor.post_")
-        return sum(p.numel() for name, p in self.vits.named_parameters() if not name.startswith(unused))
+        return sum(p.numel() for name, p in self.voice.named_parameters() if not name.startswith(unused))
 
     def speak(
         self,
@@ -84,7 +85,7 @@ class Student:
         synth = self.config.synth
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            synthesis = self.vits.synthesize(
+            synthesis = self.voice.synthesize(
                 torch.tensor(symbol_ids),
                 noise_scale=synth.noise_scale if noise_scale is None else noise_scale,
                 noise_scale_duration=synth.noise_scale_duration
@@ -215,9 +216,14 @@ def build_student(content: dict[str, Any], path: Path) -> Student:
     """
     config = parse_config(content["config"], origin=str(path))
     symbols = SymbolTable(**content["symbols"])
-    vits = build_vits(config.model, config.audio, symbols.n_symbols)
+    geometry = GEOMETRIES.get(config.model.preset)
+    voice: Vits | CompactVoice = (
+        CompactVoice(geometry, config.audio, symbols.n_symbols)
+        if geometry
+        else build_vits(config.model, config.audio, symbols.n_symbols)
+    )
     try:
-        vits.load_state_dict(content["voice"])
+        voice.load_state_dict(content["voice"])
     except RuntimeError:
         raise CheckpointError(f"{path}: its weights do not fit its settings; the file is damaged, restore it") from None
-    return Student(fold_weight_norm(vits).eval(), symbols, config, path, content["duration_scale"])
+    return Student(fold_weight_norm(voice).eval(), symbols, config, path, content["duration_scale"])

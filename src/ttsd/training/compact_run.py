@@ -1,0 +1,92 @@
+"""A compact student from its teacher to its checkpoints."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.loggers import Logger
+
+from ttsd.config import Config
+from ttsd.data.corpus import Corpus
+from ttsd.errors import ConfigError, CorpusError
+from ttsd.model.compact import GEOMETRIES, CompactVoice
+from ttsd.training.checkpoint import save_checkpoint
+from ttsd.training.compact_validator import CompactValidator
+from ttsd.training.datamodule import TrainingData, prepare_data
+from ttsd.training.distillation import PHASES, distil
+from ttsd.training.rendering import WhiteBox, load_teacher, render
+from ttsd.training.shelf import Shelf, rank
+from ttsd.training.validator import Judge
+from ttsd.utils.seeds import derive_seed
+
+
+def load_compact(corpus: Corpus, config: Config, cache_dir: Path) -> tuple[WhiteBox, TrainingData]:
+    """Load the teacher, and prepare the corpus's sentences for its symbols.
+
+    Raises:
+        CheckpointError: The teacher is missing or of another kind.
+        ConfigError: More devices are asked for than one.
+        CorpusError: No sentence is there to train on, or one holds a phoneme that the teacher has no symbol for.
+    """
+    if config.train.devices * config.train.n_nodes > 1:
+        raise ConfigError(f"train.devices: a {config.model.preset} student is trained on one; set train.devices=1")
+    teacher = load_teacher(config)
+    data = prepare_data(corpus, config, teacher.symbols, cache_dir)
+    if not data.train:
+        raise CorpusError(f"{corpus.root}: no utterance is in the train split; add data or lower split.test_fraction")
+    return teacher, data
+
+
+def train_compact(
+    teacher: WhiteBox,
+    data: TrainingData,
+    run_dir: Path,
+    config: Config,
+    cache_dir: Path,
+    progress: Callable[[int, int, str], None],
+    judge: Judge | None,
+    loggers: Sequence[Logger],
+) -> dict[str, Any]:
+    """Train a compact student: `last.ckpt`, `best.ckpt`, and the best few `step-*.ckpt`.
+
+    Args:
+        teacher: From `load_compact`.
+        data: Likewise.
+        run_dir: Where checkpoints go; a stopped run goes on from what lies there.
+        config: Reads `audio`, `model`, `train` and `seed`.
+        cache_dir: Where the teacher's renderings are kept.
+        progress: Told how many sentences and steps are done.
+        judge: Who compares the student with the teacher's clips, if anybody.
+        loggers: Lightning's.
+
+    Returns:
+        What the report tells, and `n_frames` of the teacher's speech.
+    """
+    generator = torch.Generator().manual_seed(derive_seed(config.seed, "distil", "utterances"))
+    order = torch.randperm(len(data.train), generator=generator)[: config.train.distil.n_utterances].tolist()
+    renderings = render(teacher, [data.train[i] for i in order], config, cache_dir, progress)
+    held_out = render(teacher, data.val, config, cache_dir, progress)
+    validator = CompactValidator([one.id for one in data.val], held_out, config, judge)
+    torch.manual_seed(derive_seed(config.seed, "start"))
+    student = CompactVoice(GEOMETRIES[config.model.preset], config.audio, teacher.symbols.n_symbols)
+    shelf = Shelf(run_dir, teacher.symbols, config, [])
+    losses = distil(
+        student, renderings, run_dir, shelf, config, progress,
+        lambda voice, step: validator.validate(voice, step, loggers),
+    )  # fmt: skip
+    last = shelf.history[-1]
+    run = {"history": json.dumps(shelf.history), "step": int(last["step"])}
+    save_checkpoint(run_dir / "last.ckpt", config, teacher.symbols, student.state_dict(), last["duration_scale"], run)
+    for name in PHASES:
+        (run_dir / f"{name}.ckpt").unlink(missing_ok=True)
+    return {
+        "n_train": len(renderings),
+        "n_val": len(data.val),
+        "steps": int(last["step"]),
+        "best_step": rank(shelf.history)[0],
+        "losses": losses,
+        "validation": shelf.history,
+        "n_frames": sum(one.z.shape[1] for one in renderings),
+    }

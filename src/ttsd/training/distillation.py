@@ -1,0 +1,180 @@
+"""How a compact student learns: its front end from the teacher's durations and latents, its decoder from its speech.
+
+Each part learns by itself, which is far cheaper than through the other. Then the decoder hears the front end's latents
+as well, which is what it meets in synthesis, and at the end a small discriminator may polish it.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ttsd.config import Config
+from ttsd.model.compact import CompactVoice, FrontEnd
+from ttsd.model.small_discriminator import SmallDiscriminator
+from ttsd.training.checkpoint import load_tensors
+from ttsd.training.decoder import learn, polish
+from ttsd.training.phase import Schedule, Turns, find_device, minimize, mixed_precision
+from ttsd.training.rendering import Rendering
+from ttsd.training.shelf import Shelf
+from ttsd.training.windows import Spoken, long_enough
+from ttsd.utils.seeds import derive_seed
+
+_FRONT, _DECODER, _DISCRIMINATOR = "front_end", "decoder", "discriminator"
+_SLOPE_SHARE = 1.0
+"""Weight of the error of the latents' differences from frame to frame, against that of the latents."""
+_DURATION_SHARE = 0.3
+PHASES = ("front", "decoder", "joint", "polish")
+
+
+def distil(
+    student: CompactVoice,
+    renderings: Sequence[Rendering],
+    run_dir: Path,
+    shelf: Shelf,
+    config: Config,
+    progress: Callable[[int, int, str], None],
+    validate: Callable[[CompactVoice, int], dict[str, float]],
+) -> dict[str, list[float]]:
+    """Train a compact student, phase after phase; stopped in the middle, it goes on from what it saved.
+
+    Args:
+        student: Trained in place.
+        renderings: What the teacher does when it speaks.
+        run_dir: Each phase is kept there in `<phase>.ckpt`.
+        shelf: Takes the voices that were validated.
+        config: Reads `audio`, `train` and `seed`.
+        progress: Told how many steps are done.
+        validate: Tells how good the student is after so many steps.
+
+    Returns:
+        The mean loss of each hundred steps, by the name of the phase.
+
+    Raises:
+        StageError: Every sentence is shorter than a window, or a loss is not finite.
+    """
+    device = find_device(config.train)
+    student.to(device).eval()
+    front, decoder = student.front_end, student.waveform_decoder
+    windows = config.train.decoder
+    spoken = long_enough(
+        [(one.z, one.wav, one.f0_hz) for one in renderings], windows.segment_frames, "train.decoder.segment_frames"
+    )
+
+    @functools.cache
+    def both() -> Spoken:
+        heard = [(speak_latents(front, one, device), one.wav, one.f0_hz) for one in renderings]
+        return [*spoken, *long_enough(heard, windows.segment_frames, "train.decoder.segment_frames")]
+
+    torch.manual_seed(derive_seed(config.seed, "polish"))
+    opponent = SmallDiscriminator().to(device)
+    order = sorted(range(len(renderings)), key=lambda i: (renderings[i].z.shape[1], i))
+    turns: dict[str, tuple[dict[str, nn.Module], Turns]] = {
+        "front": (
+            {_FRONT: front},
+            lambda step: learn_front_end(front, renderings, order, config, device, step),
+        ),
+        "decoder": ({_DECODER: decoder}, lambda step: learn(decoder, spoken, config, device, step)),
+        "joint": ({_DECODER: decoder}, lambda step: learn(decoder, both(), config, device, -1_000_000 - step)),
+        "polish": (
+            {_DISCRIMINATOR: opponent, _DECODER: decoder},
+            lambda step: polish(decoder, opponent, both(), config, device, step),
+        ),
+    }
+    losses: dict[str, list[float]] = {}
+    done = 0
+    for name, schedule in _schedules(config).items():
+        parts, turn = turns[name]
+        kept = run_dir / f"{name}.ckpt"
+        shelf.history += load_tensors(kept)["watched"] if kept.is_file() else []
+        watch = functools.partial(_watch, student, shelf, validate, done)
+        is_heard = name in ("joint", "polish")
+        losses[name] = minimize(parts, turn, schedule, kept, progress, watch if is_heard else None)
+        student.eval()
+        done += schedule.max_steps
+    if not shelf.history:
+        _watch(student, shelf, validate, 0, done)
+    return losses
+
+
+def _schedules(config: Config) -> dict[str, Schedule]:
+    distil, decoder, every = config.train.distil, config.train.decoder, config.train.checkpoint_every_steps
+    rate, name = decoder.learning_rate, "train.decoder.learning_rate"
+    return {
+        "front": Schedule(distil.max_steps, distil.learning_rate, "train.distil.learning_rate"),
+        "decoder": Schedule(decoder.max_steps, rate, name),
+        "joint": Schedule(distil.joint_max_steps, 0.5 * rate, name, every),
+        "polish": Schedule(
+            decoder.polish_max_steps, decoder.polish_learning_rate, "train.decoder.polish_learning_rate", every
+        ),
+    }
+
+
+def _watch(
+    student: CompactVoice,
+    shelf: Shelf,
+    validate: Callable[[CompactVoice, int], dict[str, float]],
+    before: int,
+    step: int,
+) -> dict[str, float]:
+    student.eval()
+    shelf.add(before + step, validate(student, before + step), student.state_dict())
+    return shelf.history[-1]
+
+
+def learn_front_end(
+    front: FrontEnd,
+    renderings: Sequence[Rendering],
+    order: Sequence[int],
+    config: Config,
+    device: torch.device,
+    step: int,
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the loss of a front end on some of the teacher's sentences.
+
+    It is the mean absolute error of the latents, that of their differences from frame to frame, and that of the
+    logarithms of the durations.
+
+    Args:
+        front: The front end, on `device`.
+        renderings: The teacher's sentences.
+        order: Their numbers, by length.
+        config: Reads `train` and `seed`.
+        device: Where the work is done.
+        step: Number of the step, which the sentences follow from.
+    """
+    front.train()
+    generator = torch.Generator().manual_seed(derive_seed(config.seed, "front", step))
+    size = min(config.train.distil.batch_size, len(order))
+    # Neighbours by length: the shorter ones are padded little.
+    first = int(torch.randint(len(order) - size + 1, (1,), generator=generator))
+    chosen = [renderings[i] for i in order[first : first + size]]
+    torch.manual_seed(derive_seed(config.seed, "front", "dropout", step))
+    pad = nn.utils.rnn.pad_sequence
+    symbol_ids = pad([one.symbol_ids for one in chosen], batch_first=True).to(device)
+    durations = pad([one.durations for one in chosen], batch_first=True).to(device)
+    target = pad([one.z.T for one in chosen], batch_first=True).transpose(1, 2).to(device)
+    lengths = torch.tensor([len(one.symbol_ids) for one in chosen], device=device)
+    n_frames = torch.tensor([one.z.shape[1] for one in chosen], device=device)
+    with mixed_precision(config.train, device):
+        hidden, mask = front.encode(symbol_ids, lengths)
+        log_durations = front.predict_log_durations(hidden, mask)
+        z = front.speak(hidden, durations)
+    frames = (torch.arange(z.shape[2], device=device) < n_frames.unsqueeze(1)).unsqueeze(1)
+    error = (z.float() - target) * frames
+    slope = (error[:, :, 1:] - error[:, :, :-1]) * frames[:, :, 1:]
+    n_values = frames.sum() * z.shape[1]
+    known = durations > 0
+    wrong = (log_durations.float() - torch.log(durations.clamp(min=1).float()))[known].abs().mean()
+    yield _FRONT, (error.abs().sum() + _SLOPE_SHARE * slope.abs().sum()) / n_values + _DURATION_SHARE * wrong
+
+
+@torch.no_grad()
+def speak_latents(front: FrontEnd, one: Rendering, device: torch.device) -> Tensor:
+    """Return the latents that a front end gives a sentence with the teacher's timing, float32 [192, n_frames]."""
+    front.eval()
+    lengths = torch.tensor([len(one.symbol_ids)], device=device)
+    hidden, _ = front.encode(one.symbol_ids.to(device).unsqueeze(0), lengths)
+    return front.speak(hidden, one.durations.to(device).unsqueeze(0))[0].float().cpu()

@@ -1,0 +1,130 @@
+"""A compact student is distilled from a voice's inside, stopped and taken up again, and speaks wherever others do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import piper
+import pytest
+import torch
+
+from ttsd.config import load_config
+from ttsd.data.phonemes import phonemize
+from ttsd.data.symbols import SymbolTable
+from ttsd.errors import CheckpointError, ConfigError
+from ttsd.stages import export, train
+from ttsd.training.batch import TrainingUtterance
+from ttsd.training.checkpoint import load_student, save_checkpoint
+from ttsd.training.rendering import load_teacher, render
+
+SETTINGS = (
+    "model.preset=micro", "train.accelerator=cpu", "train.checkpoint_every_steps=100", "train.distil.n_utterances=4",
+    "train.distil.max_steps=120", "train.distil.batch_size=2", "train.distil.joint_max_steps=4",
+    "train.decoder.max_steps=3", "train.decoder.batch_size=2", "train.decoder.segment_frames=16",
+    "train.decoder.polish_max_steps=2", "train.validation.n_sentences=2", "split.test_fraction=0.157",
+    "split.val_fraction=0.05",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run_dir(curated_corpus, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "micro"
+    train.run(curated_corpus, folder, load_config(None, SETTINGS))
+    return folder
+
+
+def kept(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_every_phase_has_its_turn_and_the_front_end_learns(run_dir):
+    details = json.loads((run_dir / "report.json").read_text())["details"]
+    assert list(details["losses"]) == ["front", "decoder", "joint", "polish"]
+    first, *_, last = details["losses"]["front"]
+    assert last < first
+    assert [row["step"] for row in details["validation"]] == [127, 129]
+    assert {"cer", "mel", "similarity", "score", "loss_latents"} <= set(details["validation"][-1])
+    assert {path.name for path in run_dir.glob("*.ckpt")} == {
+        "last.ckpt", "best.ckpt", "step-0000127.ckpt", "step-0000129.ckpt"
+    }  # fmt: skip
+    student = load_student(run_dir / "best.ckpt")
+    assert student.speak("Rain falls.", seed=0).size > 2000
+    assert (student.speak("Rain falls.", seed=0) == student.speak("Rain falls.", seed=0)).all()
+    assert student.n_parameters < 0.6e6
+
+
+@pytest.mark.parametrize("at", ["rendering:2", "front:101", "joint:2"])
+def test_killed_and_run_again_it_ends_with_the_same_bytes(run_dir, curated_corpus, tmp_path, at):
+    code = """
+import os, signal, sys
+from pathlib import Path
+from ttsd.config import load_config
+from ttsd.stages import train
+source, out, at, *settings = sys.argv[1:]
+def progress(done, total, note=""):
+    if f"{note}:{done}" == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+train.run(Path(source), Path(out), load_config(None, settings), progress)
+"""
+    arguments = [sys.executable, "-c", code, str(curated_corpus), str(tmp_path / "micro"), at, *SETTINGS]
+    killed = subprocess.run(arguments, env=os.environ, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    train.run(curated_corpus, tmp_path / "micro", load_config(None, SETTINGS))
+    assert kept(tmp_path / "micro") == kept(run_dir)
+
+
+def test_an_exported_one_speaks_in_pipers_runtime(run_dir, tmp_path):
+    export.run(run_dir / "best.ckpt", tmp_path / "export", load_config(None, ()))
+    voice = piper.PiperVoice.load(tmp_path / "export" / "micro.onnx")
+    (chunk,) = voice.synthesize("Rain falls.")
+    assert chunk.sample_rate == 22050
+    assert chunk.audio_float_array.size > 2000
+
+
+def test_renderings_are_the_teachers_own_and_are_kept(tmp_path):
+    config = load_config(None, ())
+    teacher = load_teacher(config)
+    ids = tuple(teacher.symbols.encode(phonemize("Water runs down.", "en-us")))
+    utterances = [TrainingUtterance("a", tmp_path / "a.wav", ids, 0)]
+    (one,) = render(teacher, utterances, config, tmp_path, lambda *_: None)
+    assert one.z.shape[1] == one.durations.sum()
+    assert one.wav.shape[0] == one.z.shape[1] * config.audio.hop_length
+    # The decoder makes the speech of the latents, to the sample: none is a frame late.
+    with torch.no_grad():
+        again = teacher.vits.waveform_decoder(one.z.unsqueeze(0))[0, 0]
+    assert torch.allclose(again, one.wav, atol=1e-4)
+    teacher.vits.synthesize = None  # It is not asked again.
+    (read,) = render(teacher, utterances, config, tmp_path, lambda *_: None)
+    assert torch.equal(read.z, one.z)
+
+
+def test_a_student_of_ours_is_a_teacher_and_a_compact_one_is_none(voice, run_dir):
+    by_name = load_teacher(load_config(None, ()))
+    by_path = load_teacher(load_config(None, [f"teacher.ckpt={voice}"]))
+    symbol_ids = torch.tensor(by_name.symbols.encode(phonemize("Rain falls.", "en-us")))
+    silent = {"noise_scale": 0.0, "noise_scale_duration": 0.0, "length_scale": 1.0}
+    one, two = (teacher.vits.synthesize(symbol_ids, **silent).wav for teacher in (by_name, by_path))
+    assert torch.equal(one, two)
+    with pytest.raises(CheckpointError, match="a micro voice; a teacher is a VITS"):
+        load_teacher(load_config(None, [f"teacher.ckpt={run_dir / 'best.ckpt'}"]))
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        load_teacher(load_config(None, ["teacher.ckpt=nowhere.ckpt"]))
+
+
+def test_what_does_not_fit_is_told_before_anything_is_made(curated_corpus, tmp_path, voice):
+    with pytest.raises(ConfigError, match=r"train\.devices"):
+        train.run(curated_corpus, tmp_path / "run", load_config(None, [*SETTINGS, "train.devices=2"]))
+    with pytest.raises(CheckpointError, match=r"audio\.hop_length=256"):
+        load_teacher(load_config(None, [f"teacher.ckpt={voice}", "audio.hop_length=512"]))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_a_compact_voice_that_does_not_fit_is_damaged(tmp_path, run_dir):
+    student = load_student(run_dir / "best.ckpt")
+    other = student.config.model_copy(update={"model": student.config.model.model_copy(update={"preset": "nano"})})
+    save_checkpoint(tmp_path / "bad.ckpt", other, SymbolTable.default(), student.voice.state_dict())
+    with pytest.raises(CheckpointError, match="do not fit its settings"):
+        load_student(tmp_path / "bad.ckpt")
