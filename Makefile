@@ -8,7 +8,7 @@ PYTEST_WORKERS ?= 2
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-providers prove test check format lint type docs notebooks docs-check clean
+.PHONY: help install demo demo-compact demo-providers prove test check format lint type docs notebooks docs-check clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ $(STAMP): pyproject.toml
 
 demo: install  ## from Markdown to a measured voice, on a CPU; ends with WAVs and a report
 	TTSD=$(BIN)/ttsd examples/pipeline.sh
+
+demo-compact: install  ## a compact voice, distilled from the inside of a local one, with the same report
+	TTSD=$(BIN)/ttsd examples/pipeline.sh examples/study_guides "" configs/compact_distill.yaml
 
 demo-providers: install  ## the data factory against providers played on this machine; no key, no cost
 	TTSD=$(BIN)/ttsd PYTHON=$(BIN)/python examples/providers.sh

@@ -4,7 +4,7 @@
 #   examples/pipeline.sh [MARKDOWN] [WORK] [CONFIG]
 #
 #   MARKDOWN  folder of study guides      default: examples/study_guides
-#   WORK      where everything is written default: the demo's own places, datasets/demo and checkpoints/demo
+#   WORK      where everything is written default: datasets/NAME and checkpoints/NAME, by the settings' name: demo
 #   CONFIG    settings                    default: configs/demo_cpu.yaml
 #
 # Run it again after an interruption: finished stages are found finished, and the one that was stopped goes on.
@@ -17,10 +17,12 @@ config=${3:-configs/demo_cpu.yaml}
 ttsd=("${TTSD:-ttsd}")
 command -v "${ttsd[0]}" >/dev/null || read -ra ttsd <<<"${ttsd[0]}" # words, such as "python -m ttsd"
 
+name=$(basename "$config" .yaml) # demo_cpu is plain demo
+name=${name%_cpu}
 data=${work:+$work/datasets}
-data=${data:-datasets/demo}
+data=${data:-datasets/$name}
 run=${work:+$work/checkpoints}
-run=${run:-checkpoints/demo}
+run=${run:-checkpoints/$name}
 
 times=''
 step() {

@@ -321,3 +321,14 @@ def test_settings_that_fit_no_clip_are_refused_before_anything_is_made(curated_c
         with pytest.raises(TtsdError, match=words):
             train.run(curated_corpus, tmp_path / "run", load_config(None, [*SOURCE_FILTER_SETTINGS, setting]))
     train.run(curated_corpus, tmp_path / "run", load_config(None, SOURCE_FILTER_SETTINGS))
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("en-gb-x-rp", "has the phonemes of another one"), ("en-gb", "en-gb-x-rp")]
+)
+def test_a_language_that_is_not_the_corpuss_is_told_before_anything_is_made(
+    language: str, told: str, curated_corpus: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=f"language: .*{told}"):
+        train.run(curated_corpus, tmp_path / "run", load_config(None, [*SETTINGS, f"language={language}"]))
+    assert not (tmp_path / "run").exists()

@@ -10,13 +10,16 @@ from torch.utils.data import DataLoader
 
 from ttsd.config import Config
 from ttsd.data.corpus import Corpus
-from ttsd.data.phonemes import phonemize_many
+from ttsd.data.phonemes import phonemize, phonemize_many
 from ttsd.data.split import split_of
 from ttsd.data.symbols import SymbolTable
+from ttsd.errors import ConfigError
 from ttsd.training.batch import Batch, TrainingUtterance, UtteranceDataset, collate
 from ttsd.training.sampler import EndlessBatches
 from ttsd.training.store import AudioStore, open_store
 
+_N_COMPARED = 10
+"""Utterances whose phonemes are made anew, to see whose they are."""
 Loader = DataLoader[tuple[str, Tensor, Tensor, Tensor]]
 """Reads single utterances, and yields a `Batch` by its `collate_fn`."""
 
@@ -48,8 +51,10 @@ def prepare_data(corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir
         cache_dir: Where decoded clips and phonemes are kept.
 
     Raises:
+        ConfigError: espeak-ng has no voice `language`, or the corpus's phonemes are those of another one.
         CorpusError: An utterance holds a phoneme that the student has no symbol for.
     """
+    _check_language(corpus, config)
     splits = {u.id: split_of(u, config.split) for u in corpus.utterances}
     wanted = [utterance for utterance in corpus.utterances if splits[utterance.id] != "test"]
     pitched = config.audio if config.model.decoder == "source_filter" else None
@@ -66,6 +71,21 @@ def prepare_data(corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir
             TrainingUtterance(utterance.id, clip, symbol_ids, n_frames, utterance.spoken)
         )
     return TrainingData(parts["train"], parts["val"], store)
+
+
+def _check_language(corpus: Corpus, config: Config) -> None:
+    """See that the student will speak in the phonemes that it is trained on."""
+    spoken = [utterance for utterance in corpus.utterances if utterance.phonemes][:_N_COMPARED]
+    now = {u.id: phonemize(u.spoken, config.language) for u in spoken}
+    differing = [u for u in spoken if now[u.id] != u.phonemes]
+    # A person may have mended some.
+    if len(differing) > len(spoken) / 2:
+        one = differing[0]
+        raise ConfigError(
+            f"language: {corpus.root} has the phonemes of another one than {config.language} ({one.id}: "
+            f"{(one.phonemes or '')[:30]}, and now {now[one.id][:30]}); take the language that `preprocess` was run "
+            "with, or run it again with this one"
+        )
 
 
 class CorpusDataModule(lightning.LightningDataModule):
