@@ -391,3 +391,16 @@ def test_a_cap_below_one_is_the_fault_of_its_option(value: str, tmp_path: Path) 
     assert done.returncode == 2
     assert "--max-credits" in done.stderr
     assert "--set" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--plan",), ()])
+def test_a_second_take_of_who_has_none_is_refused_before_the_first(arguments: tuple[str, ...], place: Path) -> None:
+    done = ttsd("generate", "--held-out", "out", "--teacher", "pico", "--takes", "2", *arguments, cwd=place)
+    assert "in one way alone" in mistake(done)
+    assert not (place / "out").exists()
+
+
+def test_the_sentences_of_the_package_are_not_those_of_a_folder(place: Path) -> None:
+    done = ttsd("generate", "--held-out", "--markdown", "notes", cwd=place)
+    assert done.returncode == 2
+    assert "leave --markdown out" in done.stderr

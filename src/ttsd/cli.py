@@ -90,6 +90,8 @@ def generate(
     bought is kept in `paths.takes`, and never bought again. Second takes go beside the corpus, into OUT-take2; evaluate
     tells by them how far the teacher is from itself.
     """
+    if held_out and markdown is not None:
+        raise typer.BadParameter("--held-out reads the sentences of the package; leave --markdown out")
     if markdown is not None:
         if out_dir is not None:
             raise typer.BadParameter("name the folder once, as IN or with --markdown")
@@ -114,6 +116,10 @@ def generate(
     source, target = in_dir or settings.paths.markdown, out_dir or settings.paths.raw
     if held_out:
         source, target = Path(__file__).with_name("transcripts") / "held_out", in_dir or HELD_OUT
+    if takes > 1:
+        from ttsd.stages.generate import check_takes
+
+        check_takes(settings)
     if plan:
         from ttsd import terminal
         from ttsd.stages.plan import plan_purchases

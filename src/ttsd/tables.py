@@ -112,10 +112,11 @@ def _opinion(one: Mapping[str, Any], *, share: bool = False) -> list[str]:
 
 
 def _verdict(comparison: Mapping[str, Any]) -> str:
-    verdict, needed = str(comparison["verdict"]), comparison["n_needed"]
+    verdict, needed = str(comparison["verdict"]), comparison["listeners_needed"]
     if verdict != "not enough data" or needed is None:
         return verdict
-    return f"{verdict}: some {max(needed - comparison['n'], 1)} answers more"
+    more = max(needed - comparison["n_listeners"], 1)
+    return f"{verdict}: some {more} listener{'s' if more > 1 else ''} more"
 
 
 def write_clock(seconds: float) -> str:

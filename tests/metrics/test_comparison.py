@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ttsd.metrics.catalogue import BY_KEY
-from ttsd.metrics.comparison import BASELINE, MIN_SENTENCES, Comparer, add_similarity
+from ttsd.metrics.comparison import BASELINE, FEWEST_SENTENCES, MIN_SENTENCES, Comparer, add_similarity
 from ttsd.metrics.measurement import Measurement, Sentence
 
 
@@ -69,11 +69,19 @@ def test_rates_are_of_the_corpus_not_of_the_sentence():
     assert of_student(summarize(sentences), "wer")["value"] == 0.1
 
 
-@pytest.mark.parametrize(("n", "verdict"), [(MIN_SENTENCES - 1, "not enough data"), (MIN_SENTENCES, "worse")])
-def test_a_verdict_needs_sentences(n, verdict):
+@pytest.mark.parametrize(
+    ("n", "verdict"), [(FEWEST_SENTENCES - 1, "not enough data"), (FEWEST_SENTENCES, "worse"), (MIN_SENTENCES, "worse")]
+)
+def test_a_verdict_needs_sentences_and_what_is_far_worse_needs_few(n, verdict):
     metrics = summarize(make_sentences(n, make_measurement(errors=2, voice=0.5)))
     assert of_student(metrics, "wer")["verdict"] == verdict
     assert of_student(metrics, "similarity")["verdict"] == verdict
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(MIN_SENTENCES - 1, "not enough data"), (MIN_SENTENCES, "better")])
+def test_of_few_sentences_nothing_is_called_better(n, verdict):
+    metrics = summarize(make_sentences(n, make_measurement(errors=1), teacher=make_measurement(errors=2)))
+    assert of_student(metrics, "wer")["verdict"] == verdict
 
 
 def test_fewer_errors_are_better_and_another_length_is_worse_either_way():

@@ -81,6 +81,17 @@ def test_few_answers_tell_how_many_more_it_would_take():
     comparison = analyse(answers, key)["kept"]["students"]["student"]["comparison"]
     assert comparison["verdict"] == "not enough data"
     assert comparison["n_needed"] > comparison["n"] == 6
+    assert comparison["listeners_needed"] >= 5
+
+
+@pytest.mark.parametrize(("n_listeners", "verdict"), [(1, "not enough data"), (4, "not enough data"), (5, "worse")])
+def test_the_answers_of_a_few_are_no_verdict_however_sure_they_are(n_listeners, verdict):
+    key = make_key()
+    rng = np.random.default_rng(1)
+    answers = [one for i in range(n_listeners) for one in answer_all(key, i, -2.0, rng)]
+    comparison = analyse(answers, key)["kept"]["students"]["student"]["comparison"]
+    assert comparison["verdict"] == verdict
+    assert comparison["listeners_needed"] == 5
 
 
 def test_who_fails_the_checks_is_left_out_by_the_rule_and_told():

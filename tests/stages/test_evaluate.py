@@ -14,7 +14,7 @@ import pytest
 from ttsd.config import PicoConfig, PiperConfig, parse_config
 from ttsd.data.audio import write_wav
 from ttsd.data.corpus import Utterance, read_corpus, write_corpus
-from ttsd.errors import CheckpointError, ConfigError, CorpusError, EvaluationError, FigureError, UsageError
+from ttsd.errors import CheckpointError, ConfigError, CorpusError, EvaluationError, FigureError, StageError, UsageError
 from ttsd.metrics.catalogue import BY_KEY
 from ttsd.metrics.systems import find_systems
 from ttsd.stages.evaluate import choose, evaluate_systems, run
@@ -147,10 +147,13 @@ def test_what_cannot_be_evaluated_is_listed_with_its_reason_and_the_rest_goes_on
         "unreadable": "This clip is damaged.",
         "missing": "This clip is gone.",
         "hum": "Um, uh.",
+        "marks": "Dots and dashes.",
         "hard": "This is unspeakable.",
         "quiet": "There is silence here.",
     }
     corpus = make_corpus(tmp_path / "in", texts)
+    marks = {"marks": {"transcript": "…!?—"}}
+    corpus = write_corpus(corpus.root, [one.model_copy(update=marks.get(one.id, {})) for one in corpus.utterances])
     (tmp_path / "in/wavs/unreadable.wav").write_bytes(b"RIFF, but not really")
     (tmp_path / "in/wavs/missing.wav").unlink()
     result = evaluate_systems(corpus, corpus.utterances, tmp_path / "out", JOE, config)
@@ -159,9 +162,10 @@ def test_what_cannot_be_evaluated_is_listed_with_its_reason_and_the_rest_goes_on
         "unreadable": "unreadable_clip",
         "missing": "missing_clip",
         "hum": "no_words",
+        "marks": "no_words",
         "hard": "student_cannot_speak",
     }
-    assert sum(result.count_dropped().values()) == 4
+    assert sum(result.count_dropped().values()) == 5
     quiet = result.rows[2].systems["student"]
     assert (quiet.word_errors, quiet.n_words) == (4, 4)
     assert quiet.failures == ["empty"]
@@ -236,7 +240,7 @@ def test_a_run_is_reported_bounded_and_done_once(corpus, run_dir, tmp_path):
         assert metric["systems"]["student"] == metric["systems"]["start"]
     assert report.details["sizes"]["student"] == report.details["sizes"]["start"]
     assert report.details["gap_closed"]["student"]["value"] == 0
-    assert "too few sentences" in report.details["notes"][0]
+    assert report.details["notes"][0].startswith("2 sentences: with fewer than 50")
     assert "no second take" in report.details["notes"][1]
     assert "rtf" not in json.dumps(report.model_dump(mode="json"))
     assert json.loads((out_dir / "speed.json").read_text()).keys() == {"student", "start"}
@@ -272,15 +276,18 @@ def test_a_condition_is_no_other_work_and_fails_where_it_holds(corpus, run_dir, 
     # Another voice than the teacher's: similarity is far lower.
     for _ in range(2):
         with pytest.raises(
-            EvaluationError, match=r"report.html: similarity\.delta < -10% holds for the student"
+            EvaluationError,
+            match=r"html: similarity\.delta < -10% holds for student, n > 1 holds for student;",
         ) as caught:
-            check("wer.delta > 1", "similarity.delta < -10%")
+            check("wer.delta > 1", "similarity.delta < -10%", "n > 1")
         assert caught.value.exit_code == 1
     suite = ElementTree.parse(out_dir / "junit.xml").getroot()
     assert (suite.get("failures"), suite[0].get("name"), suite[1].get("name")) == (
-        "1", "wer.delta > 1", "similarity.delta < -10%",
+        "2", "wer.delta > 1", "similarity.delta < -10%",
     )  # fmt: skip
-    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["similarity.delta < -10%"]
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == [
+        "similarity.delta < -10%", "n > 1",
+    ]  # fmt: skip
     for unknown in ("mcd_db.ratio > 1", "nothing > 1"):
         with pytest.raises(FigureError) as caught:
             check(unknown)
@@ -361,6 +368,35 @@ def test_a_recording_that_is_missing_is_listed_with_whose_it_is(recordings, tmp_
     config = parse_config(SETTINGS | {"evaluate": settings}, "test")
     report = run(recordings / "joe", tmp_path / "out", config)
     assert [(one["id"], one["reason"]) for one in report.details["dropped"]] == [("light", "missing_clip_of_student")]
+
+
+def test_a_recording_of_another_text_is_left_out_and_told(recordings, tmp_path):
+    shutil.copytree(recordings / "flat", tmp_path / "flat")
+    first, *others = read_corpus(tmp_path / "flat").utterances
+    write_corpus(tmp_path / "flat", [first.model_copy(update={"transcript": "Something else."}), *others])
+    settings = SETTINGS["evaluate"] | {"ckpt": str(tmp_path / "flat")}
+    report = run(recordings / "joe", tmp_path / "out", parse_config(SETTINGS | {"evaluate": settings}, "test"))
+    assert [(one["id"], one["reason"]) for one in report.details["dropped"]] == [(first.id, "other_text_of_student")]
+    assert any("left out 1 sentences (other_text_of_student)" in note for note in report.details["notes"])
+
+
+def test_a_recording_that_was_changed_is_other_work(recordings, tmp_path):
+    shutil.copytree(recordings / "flat", tmp_path / "flat")
+    settings = SETTINGS["evaluate"] | {"ckpt": str(tmp_path / "flat")}
+    config = parse_config(SETTINGS | {"evaluate": settings}, "test")
+    run(recordings / "joe", tmp_path / "out", config)
+    clip = read_corpus(tmp_path / "flat").utterances[0].id
+    shutil.copyfile(recordings / "joe/wavs" / f"{clip}.wav", tmp_path / "flat/wavs" / f"{clip}.wav")
+    with pytest.raises(StageError, match="other input"):
+        run(recordings / "joe", tmp_path / "out", config)
+
+
+def test_a_figure_that_does_not_exist_is_told_before_anything_is_measured(recordings, tmp_path):
+    for name in ("nope > 1", "wer.start > 1", "baseline.wer.delta > 1"):
+        settings = SETTINGS["evaluate"] | {"ckpt": str(recordings / "flat"), "fail_if": ["wer.delta > 1", name]}
+        with pytest.raises(FigureError, match="there is no figure"):
+            run(recordings / "joe", tmp_path / "out", parse_config(SETTINGS | {"evaluate": settings}, "test"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_students_are_named_by_what_tells_them_apart(recordings, run_dir, tmp_path):

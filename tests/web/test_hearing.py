@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -154,7 +155,8 @@ def test_only_well_formed_answers_of_this_test_are_kept(folder):
         for wrong in (
             {"rating": 4}, {"rating": "1"}, {"rating": None}, {"test": "00000000"}, {"trial": "00000000"},
             {"clips": []},
-            {"clips": ["00000000", "00000001"]}, {"plays": [1]}, {"plays": [1, -1]}, {"extra": 1}, {"listener": "<b>"},
+            {"clips": ["00000000", "00000001"]}, {"plays": [1]}, {"plays": [1, -1]}, {"plays": [1, 0]}, {"extra": 1},
+            {"listener": "<b>"},
             {"dwell_ms": 10**12}, {"answered": "x" * 30}, {"listener": "a" * 65},
         ):  # fmt: skip
             assert post(server, an_answer(server.key, **wrong))[0] == 400, wrong
@@ -190,17 +192,40 @@ def test_a_half_written_answer_swallows_no_other(folder):
     (folder / "other.jsonl").write_text('{"b"\n{"c": 2}\n')
     with pytest.raises(CorpusError, match=r"other\.jsonl"):
         read_answers([folder / "other.jsonl"], read_key(folder))
+    with pytest.raises(CorpusError, match=r"other\.jsonl: .*line 1 is broken off"):
+        read_answers([folder / "other.jsonl"], read_key(folder))
     with serving(folder) as server:
         assert len(read_answers([folder / "answers.jsonl"], server.key)) == 1
+        post(server, an_answer(server.key, listener="11ff11ff"))
+    # The beginning that was never confirmed is gone, and does not spoil what came after it.
+    assert len(read_answers([folder / "answers.jsonl"], read_key(folder))) == 2
+    whole = (folder / "answers.jsonl").read_text()
+    (folder / "answers.jsonl").write_text(whole.rstrip())
+    with serving(folder) as server:
+        post(server, an_answer(server.key, listener="22ff22ff"))
+    assert len(read_answers([folder / "answers.jsonl"], read_key(folder))) == 3
 
 
 def test_a_taken_port_and_a_folder_without_a_test_are_one_line(folder, tmp_path):
-    with serving(folder) as server, pytest.raises(StageError, match=r"--port"):
-        HearingServer(folder, server.server_port)
+    shutil.copytree(folder, tmp_path / "copy")
+    with serving(folder) as server:
+        with pytest.raises(StageError, match=r"--port"):
+            HearingServer(tmp_path / "copy", server.server_port)
+        with pytest.raises(StageError, match="another ttsd"):
+            HearingServer(folder)
     with pytest.raises(CorpusError, match="ttsd listen build"):
         HearingServer(tmp_path)
     with pytest.raises(CorpusError, match="no answers yet"):
         tell(folder, [])
+
+
+def test_a_test_that_was_answered_is_not_replaced(evaluation, folder):
+    with serving(folder) as server:
+        post(server, an_answer(server.key))
+    before = (folder / "key.json").read_bytes()
+    with pytest.raises(StageError, match=r"answers\.jsonl: answers to the test"):
+        run(evaluation, folder, parse_config(SETTINGS | {"seed": 7}, "test"), overwrite=True)
+    assert (folder / "key.json").read_bytes() == before
 
 
 def until(page, expression):

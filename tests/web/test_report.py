@@ -99,7 +99,7 @@ def test_what_was_said_and_heard_is_text_never_markup(page):
     shown = "".join(elements.text)
     assert HOSTILE in shown
     assert "Um <uh>." in shown
-    assert "too few sentences for a verdict: 1 of at least 50" in shown
+    assert "1 sentences: with fewer than 50" in shown
 
 
 def test_the_sound_in_the_page_is_the_clip_bit_for_bit(page, tmp_path):

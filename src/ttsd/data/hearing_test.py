@@ -117,6 +117,8 @@ def check_answer(data: Any, key: Key) -> Answer:
         raise ValueError(f"rating {answer.rating}: a question of kind {trial.kind} goes from {low} to {high}")
     if sorted(answer.clips) != sorted(trial.clips) or len(answer.plays) != len(trial.clips):
         raise ValueError("other clips than the question's")
+    if min(answer.plays) < 1:
+        raise ValueError("plays: a clip was not heard")
     return answer
 
 
@@ -169,7 +171,10 @@ def _read_lines(text: str) -> Iterable[Any]:
     for number, line in enumerate(lines):
         # The last line may be half written, where the machine stopped.
         if line.strip() and not (number == len(lines) - 1 and not _is_json(line)):
-            yield json.loads(line)
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise ValueError(f"line {number + 1} is broken off; delete it") from None
 
 
 def _is_json(line: str) -> bool:

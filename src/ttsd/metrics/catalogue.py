@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ttsd.metrics.cepstral import PRESET
+
 Kind = Literal["rate", "score", "distance", "ratio"]
 """`rate`: errors over units, summed over the sentences. `score`: a mean over sentences, of any clip by itself.
 `distance`: a mean over sentences, from the teacher's clip. `ratio`: a sum over sentences against the teacher's."""
@@ -59,7 +61,8 @@ METRICS = (
         "score", "higher", 0.2, "opinion", ("distillmos",),
     ),
     Metric(
-        "mcd_db", "MCD dB", "Mel-cepstral distortion", "distance to the teacher's spectra; lower is nearer",
+        "mcd_db", f"MCD dB, {PRESET}", f"Mel-cepstral distortion, {PRESET}",
+        "distance to the teacher's spectra; lower is nearer",
         "distance", "lower", 0.5, "db", ("mcd_db",),
     ),
     Metric(

@@ -20,7 +20,9 @@ BASELINE = "baseline"
 """The student of an earlier report."""
 STUDENT = "student"
 MIN_SENTENCES = 50
-"""With fewer no verdict is given: the interval is too wide and too often wrong."""
+"""With fewer nothing is better or equivalent: the interval is too wide and too often wrong."""
+FEWEST_SENTENCES = 10
+"""With fewer no verdict is given at all."""
 NOT_ENOUGH = "not enough data"
 
 
@@ -139,9 +141,14 @@ class Comparer:
         return paired_bootstrap(table, statistic, n_resamples=self.n_resamples, seed=self.seed)
 
     def _judge(self, metric: Metric, delta: Interval) -> str:
-        if delta.lo is None or delta.hi is None or delta.n < MIN_SENTENCES:
+        if delta.lo is None or delta.hi is None or delta.n < FEWEST_SENTENCES:
             return NOT_ENOUGH
-        shown = settle(delta.lo, delta.hi, margin_of(metric, self.margins))
+        margin = margin_of(metric, self.margins)
+        if delta.n < MIN_SENTENCES:
+            # Intervals of so few are a little too narrow; what lies beyond the margin as a whole is worse all the same.
+            beyond = {"lower": delta.lo > margin, "higher": delta.hi < -margin}
+            return "worse" if beyond.get(metric.aim, delta.lo > margin or delta.hi < -margin) else NOT_ENOUGH
+        shown = settle(delta.lo, delta.hi, margin)
         if shown is None or shown == "equivalent":
             return shown or NOT_ENOUGH
         return "better" if shown == {"higher": "above", "lower": "below"}.get(metric.aim) else "worse"

@@ -167,7 +167,10 @@ class Evaluation:
 
     def _note(self, config: Config) -> Iterator[str]:
         if len(self.rows) < MIN_SENTENCES:
-            yield f"too few sentences for a verdict: {len(self.rows)} of at least {MIN_SENTENCES}"
+            yield (
+                f"{len(self.rows)} sentences: with fewer than {MIN_SENTENCES} nothing is called better or equivalent, "
+                f"and worse only what is so by more than its margin"
+            )
         takes = [row.systems for row in self.rows if TAKE2 in row.systems]
         if not takes:
             yield (
@@ -176,6 +179,9 @@ class Evaluation:
             )
         elif all(systems[TAKE2].mcd_db == 0 for systems in takes):
             yield "the second take is the first: this teacher says a text in one way alone, so distances have no floor"
+        for reason, count in self.count_dropped().items():
+            if "_of_" in reason:
+                yield f"left out {count} sentences ({reason}): who lacks the bad ones looks better"
         if config.evaluate.with_start and START not in self.names:
             yield "no starting voice: there is no start.ckpt beside the student's checkpoint"
         for name in self.names:
@@ -230,6 +236,27 @@ def collect_figures(details: Mapping[str, Any], student: str, speed: Timings | N
     return figures
 
 
+def name_figures(systems: Sequence[str], student: str, *, with_baseline: bool) -> set[str]:
+    """Return the name of every figure that an evaluation of these systems will have.
+
+    Args:
+        systems: Names of all that are compared with the teacher.
+        student: The one that it is seen from.
+        with_baseline: Whether it is compared with an earlier report.
+    """
+    entry = dict.fromkeys(("value", "delta", "lo", "hi", "detectable", "n", "ratio", "ratio_lo", "ratio_hi"))
+    empty: dict[str, Any] = {
+        "metrics": {one.key: {TEACHER: None, "systems": dict.fromkeys(systems, entry)} for one in METRICS},
+        "baseline": {one.key: {BASELINE: None, student: entry} for one in METRICS} if with_baseline else None,
+        "gap_closed": {student: entry},
+        "failures": {student: {}},
+        "utterances": [],
+        "dropped": [],
+        "sizes": {},
+    }
+    return set(collect_figures(empty, student))
+
+
 def rank(details: Mapping[str, Any], students: Sequence[str], formula: str) -> list[dict[str, Any]]:
     """Return the students with their figure by a formula, the lowest first.
 
@@ -252,7 +279,7 @@ def read_earlier(path: Path) -> dict[str, Any]:
     """
     try:
         details: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["details"]
-        version = details.get("version")
+        version = details["version"]
     except FileNotFoundError:
         raise EvaluationError(f"{path}: no such file; name the report.json of an earlier evaluation") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

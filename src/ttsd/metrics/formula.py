@@ -7,7 +7,7 @@ nothing is executed.
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ttsd.errors import FigureError, UsageError
 
@@ -44,6 +44,16 @@ class Formula:
         if self._check(self._tree) != is_condition:
             kind = "a comparison, such as 'wer.delta.lo > 0.02'" if is_condition else "a number, such as 'wer.delta'"
             raise UsageError(f"{text!r}: is to be {kind}")
+
+    def check_names(self, known: Iterable[str]) -> None:
+        """See that every name stands for a figure.
+
+        Raises:
+            FigureError: One does not.
+        """
+        figures = dict.fromkeys(known, 1.0)
+        for name in _list_names(self._tree):
+            self._look_up(name, figures)
 
     def holds(self, figures: Figures) -> bool:
         """Tell whether a condition is true.
@@ -125,6 +135,14 @@ class Formula:
         if value is None:
             raise FigureError(f"{self.text!r}: {name!r} could not be measured")
         return value
+
+
+def _list_names(node: ast.AST) -> Iterator[str]:
+    if name := _find_name(node):
+        yield name
+        return
+    for part in ast.iter_child_nodes(node):
+        yield from _list_names(part)
 
 
 def _find_name(node: ast.AST) -> str:

@@ -22,6 +22,8 @@ from ttsd.metrics.statistics import settle
 
 DEGRADED = "degraded"
 N_RESAMPLES = 4000
+MIN_LISTENERS = 5
+"""Of fewer, nobody can tell how much listeners differ, and there is no verdict."""
 LIKED_POINTS = 2
 """A clip that is preferred to itself by so much was not listened to."""
 
@@ -78,7 +80,7 @@ def analyse(answers: Sequence[Answer], key: Key, seed: int = 0) -> dict[str, Any
     Returns:
         `listeners` with those left out and why, and `kept` and `all`: for every student `preference` and `comparison`,
         and for every system `speaker` and `quality`, each with `value`, `lo`, `hi`, `n` answers and, of `comparison`,
-        the `verdict` and `n_needed`.
+        the `verdict`, and how many answers (`n_needed`) and listeners (`listeners_needed`) it takes.
     """
     rated = unseal(answers, key)
     failed = find_failed_checks(rated)
@@ -156,7 +158,16 @@ def clustered_bootstrap(
 def _judge(summary: dict[str, Any], margin: float) -> dict[str, Any]:
     value, lo, hi, n = summary["value"], summary["lo"], summary["hi"], summary["n"]
     if lo is None or hi is None:
-        return {"verdict": NOT_ENOUGH, "n_needed": None}
+        return {"verdict": NOT_ENOUGH, "n_needed": None, "listeners_needed": MIN_LISTENERS}
+    told = _judge_interval(value, lo, hi, n, margin)
+    per_listener = n / summary["n_listeners"]
+    needed = None if told["n_needed"] is None else max(MIN_LISTENERS, int(np.ceil(told["n_needed"] / per_listener)))
+    if summary["n_listeners"] < MIN_LISTENERS:
+        told["verdict"] = NOT_ENOUGH
+    return told | {"listeners_needed": needed}
+
+
+def _judge_interval(value: float, lo: float, hi: float, n: int, margin: float) -> dict[str, Any]:
     if (shown := settle(lo, hi, margin)) is not None:
         return {"verdict": {"above": "better", "below": "worse"}.get(shown, shown), "n_needed": n}
     half = (hi - lo) / 2

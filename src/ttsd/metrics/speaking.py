@@ -58,7 +58,7 @@ def measure_speakers(
     """
     wavs = out_dir / WAVS_NAME
     known = {
-        name: {utterance.id: other.clip_path(utterance) for utterance in other.utterances}
+        name: {utterance.id: (other.clip_path(utterance), utterance.spoken) for utterance in other.utterances}
         for name, other in (recordings or {}).items()
     }
     items = [
@@ -96,7 +96,8 @@ class _Item:
     clip: Path
     wavs: Path
     seed: int
-    recordings: dict[str, Path | None]
+    recordings: dict[str, tuple[Path, str] | None]
+    """Clip of every system that has spoken already, and what it was to say."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,18 @@ def _stop_worker() -> None:
 def _measure(item: _Item) -> dict[str, Any]:
     assert _worker is not None
     utterance = item.utterance
-    if not normalize_text(utterance.spoken, _worker.language):
+    wanted = normalize_text(utterance.spoken, _worker.language)
+    # Dashes and dots are left over where there is nothing else.
+    if not any(character.isalnum() for character in wanted):
         return {"dropped": ["no_words", utterance.spoken]}
     clips: dict[str, Clip] = {}
-    for name, path in {TEACHER: item.clip, **item.recordings}.items():
+    for name, recording in {TEACHER: (item.clip, utterance.spoken), **item.recordings}.items():
         of = "" if name == TEACHER else f"_of_{name}"
-        if path is None:
+        if recording is None:
             return {"dropped": [f"missing_clip{of}", "there is no such id in its corpus"]}
+        path, said = recording
+        if normalize_text(said, _worker.language) != wanted:
+            return {"dropped": [f"other_text{of}", said]}
         try:
             wav, sample_rate = read_wav(path)
         except CorpusError as error:

@@ -10,8 +10,8 @@ from ttsd.data.split import select_split
 from ttsd.errors import ConfigError, EvaluationError, FigureError, TtsdError
 from ttsd.metrics.catalogue import BY_KEY
 from ttsd.metrics.cepstral import PRESET
-from ttsd.metrics.comparison import add_similarity
-from ttsd.metrics.evaluation import Evaluation, collect_figures, read_earlier
+from ttsd.metrics.comparison import STUDENT, add_similarity
+from ttsd.metrics.evaluation import Evaluation, collect_figures, name_figures, read_earlier
 from ttsd.metrics.formula import Formula
 from ttsd.metrics.intelligibility import identify_recognizer
 from ttsd.metrics.speaking import WAVS_NAME, measure_speakers
@@ -55,9 +55,10 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     if unknown := sorted(set(settings.margins) - set(BY_KEY)):
         raise ConfigError(f"evaluate.margins.{unknown[0]}: no metric of this name; they are {', '.join(BY_KEY)}")
     conditions = [Formula(text, is_condition=True) for text in settings.fail_if]
-    Formula(settings.rank, is_condition=False)
+    ranked = Formula(settings.rank, is_condition=False)
     earlier = None if settings.baseline is None else read_earlier(settings.baseline)
     systems = find_systems(in_dir, config, _load)
+    _check_names([*conditions, ranked], systems, with_baseline=earlier is not None)
     corpus = read_corpus(in_dir)
     utterances = choose(corpus, config)
     described = describe_systems(systems)
@@ -191,7 +192,16 @@ def _hold(conditions: Sequence[Formula], details: dict[str, Any], out_dir: Path)
     write_junit(out_dir, details, outcomes)
     if unknown is not None:
         return unknown
-    held = next(((name, text) for name, text, holds in outcomes if holds), None)
-    if held is None:
+    held = [f"{text} holds for {name}" for name, text, holds in outcomes if holds]
+    if not held:
         return None
-    return EvaluationError(f"{out_dir / HTML_NAME}: {held[1]} holds for the {held[0]}; listen to it there, or train on")
+    return EvaluationError(f"{out_dir / HTML_NAME}: {', '.join(held)}; listen to it there, or train on")
+
+
+def _check_names(formulas: Sequence[Formula], systems: Sequence[System], *, with_baseline: bool) -> None:
+    # Before hours of measuring.
+    names = [system.name for system in systems]
+    for student in (system.name for system in systems if system.role == STUDENT):
+        known = name_figures(names, student, with_baseline=with_baseline)
+        for formula in formulas:
+            formula.check_names(known)

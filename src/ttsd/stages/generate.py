@@ -58,11 +58,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     inputs = {printable(path.relative_to(in_dir).as_posix()): _hash(path) for path in paths}
     if config.generate.transcripts == "gemini":
         inputs |= {f"edited {name}": digest for name, digest in hash_edits(config.paths.transcripts).items()}
-    if teacher is not None and config.generate.take > 1 and not teacher.varies:
-        raise ConfigError(
-            f"generate.take: {teacher.name} says a text in one way alone, so take {config.generate.take} is the first; "
-            "ttsd evaluate goes without a second take"
-        )
+    if teacher is not None and config.generate.take > 1:
+        _check_varies(teacher)
     mark = fingerprint(NAME, settings | {"teacher": teacher.identity if teacher else {}}, inputs)
     done = begin_stage(NAME, in_dir, out_dir, mark)
     if done is not None:
@@ -97,6 +94,25 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     details = {"guides": written.n_guides, "teacher": spoken.identity, **writer, **spoken.details}
     report = StageReport(stage=NAME, fingerprint=mark, seed=config.seed, config=settings, details=details)
     return finish_corpus(out_dir, report, kept, rejections)
+
+
+def check_takes(config: Config) -> None:
+    """See that a teacher says a text in another way when it is asked again.
+
+    Raises:
+        ConfigError: It does not.
+        TeacherError: It cannot be loaded.
+    """
+    if config.generate.teacher != "elevenlabs":
+        _check_varies(load_teacher(config))
+
+
+def _check_varies(teacher: Teacher) -> None:
+    if not teacher.varies:
+        raise ConfigError(
+            f"generate.take: {teacher.name} says a text in one way alone, so its second take is the first; "
+            "ttsd evaluate goes without one"
+        )
 
 
 def _check_terms(config: Config) -> None:

@@ -28,7 +28,7 @@ from ttsd.data.hearing_test import (
 )
 from ttsd.data.levels import measure_silence
 from ttsd.data.loudness import normalize_loudness
-from ttsd.errors import ConfigError, CorpusError
+from ttsd.errors import ConfigError, CorpusError, StageError
 from ttsd.metrics.hearing_analysis import analyse
 from ttsd.report import (
     Progress,
@@ -72,6 +72,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     Raises:
         CorpusError: `in_dir` holds no evaluation, or a clip of it is gone.
         ConfigError: The evaluation has fewer sentences than the test asks for.
+        StageError: `out_dir` holds something else, or a test that was answered.
     """
     settings = config.listen
     evaluation = load_report(in_dir)
@@ -99,7 +100,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         if not path.is_file():
             raise CorpusError(f"{path}: no such clip; evaluate again with --overwrite")
     mark = fingerprint(NAME, shown, {key: sha256_file(path) for key, path in wavs.items()})
-    report = begin_stage(NAME, in_dir, out_dir, mark)
+    report = begin_stage(NAME, in_dir, out_dir, mark, check=lambda: _refuse_answers(out_dir))
     if report is not None:
         return report
     rate = max(read_wav(path)[1] for path in wavs.values())
@@ -155,6 +156,12 @@ def tell(folder: Path, files: Sequence[Path]) -> dict[str, Any]:
     found = analyse(answers, key)
     write_json(folder / ANALYSIS_NAME, found)
     return found
+
+
+def _refuse_answers(out_dir: Path) -> None:
+    answers = out_dir / ANSWERS_NAME
+    if answers.is_file():
+        raise StageError(f"{answers}: answers to the test that is there; move them away, or name another output")
 
 
 @dataclass

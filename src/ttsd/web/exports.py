@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from ttsd.utils.files import write_text
 from ttsd.web.figures import write_figure
+from ttsd.web.scores import ANSWERS
 
 METRICS_NAME = "metrics.csv"
 MARKDOWN_NAME = "summary.md"
@@ -39,13 +40,19 @@ def _write_markdown(details: Mapping[str, Any]) -> Iterator[str]:
     if details["ranking"]:
         yield ""
         yield "Ranked: " + ", ".join(f"{one['name']} ({one['score']:g})" for one in details["ranking"])
+    has_take2 = any(system["role"] == "take2" for system in details["systems"])
     for system in details["systems"]:
         if system["role"] != "student":
             continue
         name = system["name"]
         yield f"\n## {name}\n"
-        yield "| measure | teacher | student | difference | 95 % interval | verdict |"
-        yield "|---|---:|---:|---:|---:|---|"
+        decision = details["decisions"][name]
+        stands = "; ".join(f"{question} {stand}" for _, question, stand in decision["reasons"])
+        yield f"May it take the teacher's place? **{ANSWERS[decision['answer']]}** ({stands})\n"
+        take2 = ["second take"] if has_take2 else []
+        titles = ["measure", "teacher", *take2, "student", "difference", "95 % interval", "times as far", "sentences"]
+        yield f"| {' | '.join([*titles, 'they would show', 'verdict'])} |"
+        yield f"|---|{'---:|' * len(titles)}---|"
         for metric in details["catalogue"]:
             row = details["metrics"][metric["key"]]
             entry = row["systems"][name]
@@ -53,12 +60,20 @@ def _write_markdown(details: Mapping[str, Any]) -> Iterator[str]:
             cells = [
                 metric["name"],
                 write_figure(row["teacher"], metric["unit"]),
+                *([write_figure(row["systems"]["take2"]["value"], metric["unit"])] if has_take2 else []),
                 write_figure(entry["value"], metric["unit"]),
                 write_figure(entry["delta"], metric["unit"], signed=True),
-                " to ".join(bounds),
+                "" if entry["lo"] is None else " to ".join(bounds),
+                write_figure(entry["ratio"], "ratio"),
+                str(entry["n"]),
+                write_figure(entry["detectable"], metric["unit"], signed=True).lstrip("+"),
                 entry["verdict"],
             ]
             yield f"| {' | '.join(cells)} |"
+        failed = {kind: len(ids) for kind, ids in details["failures"][name].items()}
+        if failed:
+            yield ""
+            yield "Failures: " + ", ".join(f"{kind.replace('_', ' ')} {n}" for kind, n in failed.items())
     if details["notes"]:
         yield ""
         yield from (f"- {note}" for note in details["notes"])

@@ -5,6 +5,7 @@ in size and number. For listeners elsewhere put `public/` on a static host: the 
 gives them as a file.
 """
 
+import contextlib
 import json
 import os
 import threading
@@ -21,11 +22,14 @@ from ttsd.data.hearing_test import (
     PAGE_NAME,
     PUBLIC_NAME,
     Answer,
+    Key,
     check_answer,
     list_answers,
     read_key,
 )
 from ttsd.errors import StageError
+from ttsd.utils.files import atomic_path
+from ttsd.utils.locks import hold_folder
 
 HOST = "127.0.0.1"
 MAX_ANSWERS = 200_000
@@ -50,7 +54,7 @@ class HearingServer(ThreadingHTTPServer):
 
     Raises:
         CorpusError: The folder holds no test, or its answers cannot be read.
-        StageError: The port is taken.
+        StageError: The port is taken, or another server has the test.
     """
 
     daemon_threads = True
@@ -58,7 +62,14 @@ class HearingServer(ThreadingHTTPServer):
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.key = read_key(folder)
         self.answers_path = folder / ANSWERS_NAME
-        known = list_answers([self.answers_path], self.key) if self.answers_path.is_file() else []
+        # Two servers would count a listener's answers each by itself.
+        self._held = contextlib.ExitStack()
+        self._held.enter_context(hold_folder(folder))
+        try:
+            known = _open_answers(self.answers_path, self.key)
+        except BaseException:
+            self._held.close()
+            raise
         self.per_listener = Counter(answer.listener for answer in known)
         self.lock = threading.Lock()
         public = folder / PUBLIC_NAME
@@ -68,7 +79,13 @@ class HearingServer(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
+            self._held.close()
             raise StageError(f"port {port}: cannot be served ({error.strerror}); name another with --port") from None
+
+    def server_close(self) -> None:
+        """Give up the port and the test."""
+        super().server_close()
+        self._held.close()
 
     @property
     def address(self) -> str:
@@ -80,10 +97,7 @@ class HearingServer(ThreadingHTTPServer):
         with self.lock:
             if self.per_listener[answer.listener] >= MAX_PER_LISTENER or self.per_listener.total() >= MAX_ANSWERS:
                 return False
-            with self.answers_path.open("a+b") as file:
-                # A line that was cut off, as the machine stopped, must not swallow this one.
-                if file.tell() and not _ends_with_newline(self.answers_path):
-                    file.write(b"\n")
+            with self.answers_path.open("ab") as file:
                 file.write(answer.model_dump_json().encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -165,7 +179,21 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the terminal shows how many answers there are."""
 
 
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def _open_answers(path: Path, key: Key) -> list[Answer]:
+    """Return the answers so far; the beginning of one that was never confirmed, as the machine stopped, is taken away.
+
+    Raises:
+        CorpusError: A line is none of this test.
+    """
+    if not path.is_file():
+        return []
+    known = list_answers([path], key)
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if data != whole:
+        # An answer without its newline is whole all the same.
+        tail = data[len(whole) :] + b"\n"
+        is_answer = len(known) > len([line for line in whole.splitlines() if line.strip()])
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(whole + tail if is_answer else whole)
+    return known
