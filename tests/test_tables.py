@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluations import SPEED, make_report, make_sentence
+from tests.evaluations import SPEED, make_measurement, make_report, make_sentence
 from tests.pseudo_terminal import run_in_terminal
 from ttsd import terminal
 from ttsd.report import StageReport
@@ -34,7 +34,7 @@ def test_an_evaluation_is_printed_with_every_column_named(out_dir: Path, capsys:
         "speech 4.1 min",
         "metric teacher student start delta 95 % interval verdict",
         "similarity 1.000 0.214 0.214 −0.786 −0.786…−0.786 worse",
-        "MCD dB 0.00 5.00 9.00 – not enough data",
+        "MCD dB, ttsd-2 0.00 5.00 9.00 – not enough data",
         "DNSMOS 3.00 3.00 3.00 0.00 0.00…0.00 equivalent",
         "student not yet",
         "voice parameters MB RTF, 1 thread RTF, 2 threads memory MB",
@@ -54,6 +54,18 @@ def test_without_a_start_or_timings_there_are_no_empty_columns(
     assert "teacher  student   delta" in shown
     assert "way there" not in shown
     assert "parameters" not in shown
+
+
+def test_with_a_second_take_it_is_told_how_many_times_as_far_a_student_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentences = [make_sentence(f"s{i}", start=False, take2=make_measurement(mcd_db=4.0)) for i in range(60)]
+    report, _ = make_report(sentences, speed={})
+    terminal.print_report(report, tmp_path, as_json=False)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert any("95 % interval times as far verdict" in line for line in lines)
+    (mcd,) = (line for line in lines if line.startswith("MCD dB"))
+    assert mcd.endswith("+1.00…+1.00 1.25 worse")
 
 
 def test_several_students_have_a_table_each_and_a_rank(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

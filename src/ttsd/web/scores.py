@@ -6,6 +6,9 @@ from typing import Any
 from ttsd.web.figures import NOTHING, write_count, write_figure
 
 Table = tuple[list[str], list[list[str]]]
+TAKE2 = "take2"
+_FAR = ("times as far",)
+"""A column that has something to say where there is a second take."""
 ANSWERS = {"yes": "yes, by these figures", "no": "not yet", "unknown": "these figures cannot tell"}
 
 
@@ -21,7 +24,7 @@ def evaluation_tables(details: Mapping[str, Any], timings: Mapping[str, Mapping[
     for student in students:
         columns = [name for name in names if name == student or name not in students]
         yield (
-            ["metric", "teacher", *columns, "delta", "95 % interval", "times as far", "detectable", "verdict"],
+            ["metric", "teacher", *columns, "delta", "95 % interval", *_FAR[: TAKE2 in columns], "verdict"],
             list(_rows(details, student, columns)),
         )
     if details["ranking"]:
@@ -61,16 +64,23 @@ def _rows(details: Mapping[str, Any], student: str, columns: list[str]) -> Itera
         )
         interval = "" if entry["lo"] is None else f"{lo}\u2026{hi}"
         cells = [write_figure(value, metric["unit"], bare=True) for value in figures]
-        ratio = "" if entry["ratio"] is None else write_figure(entry["ratio"], "ratio")
-        shown = "" if entry["detectable"] is None else write_figure(entry["detectable"], metric["unit"], bare=True)
-        yield [metric["short"], *cells, delta, interval, ratio, shown, entry["verdict"]]
+        ratio = ["" if entry["ratio"] is None else write_figure(entry["ratio"], "ratio")][: TAKE2 in columns]
+        yield [metric["short"], *cells, delta, interval, *ratio, entry["verdict"]]
     gap = details["gap_closed"][student]
     if gap["value"] is not None:
         bounds = (
             "" if gap["lo"] is None else "\u2026".join(write_figure(gap[b], "percent", bare=True) for b in ("lo", "hi"))
         )
         share = write_figure(gap["value"], "percent", bare=True)
-        yield ["way there %", "", *(share if name == student else "" for name in columns), "", bounds, "", "", ""]
+        yield [
+            "way there %",
+            "",
+            *(share if name == student else "" for name in columns),
+            "",
+            bounds,
+            *[""][: TAKE2 in columns],
+            "",
+        ]
 
 
 def _speed_row(name: str, size: Mapping[str, Any], speed: Mapping[str, Any] | None, threads: list[int]) -> list[str]:
