@@ -77,9 +77,9 @@ class CompactVoice(nn.Module):
             symbol, int64 [1, n_symbols].
         """
         hidden, mask = self.front_end.encode(symbol_ids, torch.full_like(symbol_ids[:, 0], symbol_ids.shape[1]))
-        seconds = torch.exp(self.front_end.predict_log_durations(hidden, mask)) * length_scale
+        frames = torch.exp(self.front_end.predict_log_durations(hidden, mask)) * length_scale
         # At least one: a text is heard even by a voice that has learnt nothing yet.
-        durations = torch.round(seconds).long().clamp(min=1)
+        durations = torch.round(frames).long().clamp(min=1)
         z = self.front_end.speak(hidden, durations)
         return self.waveform_decoder(z), z, durations
 
