@@ -14,6 +14,7 @@ from ttsd.metrics.comparison import BASELINE, START, STUDENT, TAKE2
 from ttsd.metrics.measurement import TEACHER
 from ttsd.metrics.speaking import Loader
 from ttsd.metrics.speed import Speaker
+from ttsd.report import hash_tree
 from ttsd.utils.files import sha256_file, sha256_json
 
 START_CHECKPOINT = "start.ckpt"
@@ -44,12 +45,7 @@ class System:
     @functools.cached_property
     def sha256(self) -> str:
         """Hash of what it is made of: a checkpoint, or texts and clips."""
-        if self.is_voice:
-            return sha256_file(self.path)
-        corpus = read_corpus(self.path)
-        clips = {one.id: corpus.clip_path(one) for one in corpus.utterances}
-        heard = {name: sha256_file(clip) if clip.is_file() else "" for name, clip in clips.items()}
-        return sha256_json([sha256_file(self.path / METADATA_NAME), heard])
+        return sha256_file(self.path) if self.is_voice else sha256_json(hash_tree(self.path))
 
 
 def find_systems(in_dir: Path, config: Config, load: Callable[[Path], Speaker]) -> list[System]:

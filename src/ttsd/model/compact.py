@@ -76,10 +76,7 @@ class CompactVoice(nn.Module):
             Waveform, float32 [1, 1, n_frames * hop_length], latents, float32 [1, 192, n_frames], and frames of every
             symbol, int64 [1, n_symbols].
         """
-        hidden, mask = self.front_end.encode(symbol_ids, torch.full_like(symbol_ids[:, 0], symbol_ids.shape[1]))
-        frames = torch.exp(self.front_end.predict_log_durations(hidden, mask)) * length_scale
-        # At least one: a text is heard even by a voice that has learnt nothing yet.
-        durations = torch.round(frames).long().clamp(min=1)
+        hidden, durations = self.front_end.time(symbol_ids, length_scale)
         z = self.front_end.speak(hidden, durations)
         return self.waveform_decoder(z), z, durations
 
@@ -127,6 +124,18 @@ class FrontEnd(nn.Module):
         """
         hidden, _, _, mask = self.text_encoder(symbol_ids, symbol_lengths)
         return hidden, mask
+
+    def time(self, symbol_ids: Tensor, length_scale: Tensor | float) -> tuple[Tensor, Tensor]:
+        """Return one text's hidden states, and the frames of every symbol, int64 [1, n_symbols].
+
+        Args:
+            symbol_ids: int64 [1, n_symbols].
+            length_scale: Stretch of the durations.
+        """
+        hidden, mask = self.encode(symbol_ids, torch.full_like(symbol_ids[:, 0], symbol_ids.shape[1]))
+        frames = torch.exp(self.predict_log_durations(hidden, mask)) * length_scale
+        # At least one: a text is heard even by a voice that has learnt nothing yet.
+        return hidden, torch.round(frames).long().clamp(min=1)
 
     def predict_log_durations(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Return the logarithm of each symbol's frames, float [B, max_symbols]; the encoder does not learn by it."""

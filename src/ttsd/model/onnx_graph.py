@@ -87,7 +87,7 @@ def write_graph(
     )
     # As a whole: the exporter puts the mode of the outermost module on everything below.
     graph.eval()
-    example = torch.randint(1, 2, (1, _N_SYMBOLS)), torch.tensor([_N_SYMBOLS]), torch.tensor([0.0, 1.0, 0.0])
+    example = torch.ones((1, _N_SYMBOLS), dtype=torch.long), torch.tensor([_N_SYMBOLS]), torch.tensor([0.0, 1.0, 0.0])
     with torch.no_grad(), warnings.catch_warnings():
         # It warns of every shape that it takes for a constant; parity at other lengths is what counts, and tested.
         warnings.simplefilter("ignore")

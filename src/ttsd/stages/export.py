@@ -1,5 +1,6 @@
 """Export: a student becomes files that other programs speak with."""
 
+import functools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,12 +47,13 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     settings = {"export": config.export.model_dump(mode="json")}
     sha256 = sha256_file(in_dir)
     mark = fingerprint(NAME, settings, {"checkpoint": sha256})
-    done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir,), check=lambda: load_student(in_dir))
+    load = functools.cache(functools.partial(load_student, in_dir))
+    done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir,), check=load)
     if done is not None:
         return done
     from ttsd.model.onnx_graph import write_graph
 
-    student = load_student(in_dir)
+    student = load()
     path = out_dir / f"{in_dir.resolve().parent.name}.onnx"
     with atomic_path(path) as temporary:
         write_graph(

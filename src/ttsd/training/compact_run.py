@@ -73,7 +73,7 @@ def train_compact(
     student = CompactVoice(GEOMETRIES[config.model.preset], config.audio, teacher.symbols.n_symbols)
     shelf = Shelf(run_dir, teacher.symbols, config, [])
     losses = distil(
-        student, renderings, run_dir, shelf, config, progress,
+        student, renderings, shelf, config, progress,
         lambda voice, step: validator.validate(voice, step, loggers),
     )  # fmt: skip
     last = shelf.history[-1]

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from ttsd.config import Config
 from ttsd.data.corpus import Corpus
-from ttsd.data.phonemes import phonemize, phonemize_many
+from ttsd.data.phonemes import phonemize_many
 from ttsd.data.split import split_of
 from ttsd.data.symbols import SymbolTable
 from ttsd.errors import ConfigError
@@ -54,7 +54,7 @@ def prepare_data(corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir
         ConfigError: espeak-ng has no voice `language`, or the corpus's phonemes are those of another one.
         CorpusError: An utterance holds a phoneme that the student has no symbol for.
     """
-    _check_language(corpus, config)
+    _check_language(corpus, config, cache_dir)
     splits = {u.id: split_of(u, config.split) for u in corpus.utterances}
     wanted = [utterance for utterance in corpus.utterances if splits[utterance.id] != "test"]
     pitched = config.audio if config.model.decoder == "source_filter" else None
@@ -73,10 +73,11 @@ def prepare_data(corpus: Corpus, config: Config, symbols: SymbolTable, cache_dir
     return TrainingData(parts["train"], parts["val"], store)
 
 
-def _check_language(corpus: Corpus, config: Config) -> None:
+def _check_language(corpus: Corpus, config: Config, cache_dir: Path) -> None:
     """See that the student will speak in the phonemes that it is trained on."""
     spoken = [utterance for utterance in corpus.utterances if utterance.phonemes][:_N_COMPARED]
-    now = {u.id: phonemize(u.spoken, config.language) for u in spoken}
+    said = phonemize_many([u.spoken for u in spoken], config.language, cache_dir) if spoken else []
+    now = {u.id: phonemes for u, phonemes in zip(spoken, said, strict=True)}
     differing = [u for u in spoken if now[u.id] != u.phonemes]
     # A person may have mended some.
     if len(differing) > len(spoken) / 2:

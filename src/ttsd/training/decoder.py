@@ -24,9 +24,9 @@ from ttsd.model.small_discriminator import SmallDiscriminator
 from ttsd.model.source_filter_decoder import decode, pitch_loss
 from ttsd.model.vits import Vits, build_vits
 from ttsd.training.batch import TrainingUtterance, UtteranceDataset
-from ttsd.training.checkpoint import load_tensors, read_checkpoint, save_checkpoint
+from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
 from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss
-from ttsd.training.phase import Schedule, Turns, find_device, minimize, mixed_precision
+from ttsd.training.phase import Schedule, Turns, find_device, minimize_watched, mixed_precision
 from ttsd.training.shelf import BEST_NAME, Shelf
 from ttsd.training.store import AudioStore
 from ttsd.training.windows import Spoken, draw_windows, long_enough, spectral_loss
@@ -84,12 +84,8 @@ def adapt_decoder(
     losses: dict[str, list[float]] = {}
     done = int(run["step"])
     for name, schedule in _schedules(config).items():
-        kept = run_dir / f"{name}.ckpt"
-        shelf.history += load_tensors(kept)["watched"] if kept.is_file() else []
         parts, turns = _make_turns(name, student.waveform_decoder, spoken, config, device)
-        losses[name] = minimize(
-            parts, turns, schedule, kept, progress, functools.partial(_watch, student, shelf, validate, done)
-        )
+        losses[name] = minimize_watched(name, student, parts, turns, schedule, shelf, done, progress, validate)
         done += schedule.max_steps
     scale = shelf.history[-1]["duration_scale"]
     run |= {"decoder": losses, "history": json.dumps(shelf.history)}
@@ -107,14 +103,6 @@ def _schedules(config: Config) -> dict[str, Schedule]:
         ),
     }
     return {name: schedule for name, schedule in schedules.items() if schedule.max_steps}
-
-
-def _watch(
-    student: Vits, shelf: Shelf, validate: Callable[[Vits, int], dict[str, float]], before: int, step: int
-) -> dict[str, float]:
-    student.eval()
-    shelf.add(before + step, validate(student, before + step), student.state_dict())
-    return shelf.history[-1]
 
 
 def _make_turns(

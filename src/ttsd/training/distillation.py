@@ -6,7 +6,6 @@ as well, which is what it meets in synthesis, and at the end a small discriminat
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +13,8 @@ from torch import Tensor, nn
 from ttsd.config import Config
 from ttsd.model.compact import CompactVoice, FrontEnd
 from ttsd.model.small_discriminator import SmallDiscriminator
-from ttsd.training.checkpoint import load_tensors
 from ttsd.training.decoder import learn, polish
-from ttsd.training.phase import Schedule, Turns, find_device, minimize, mixed_precision
+from ttsd.training.phase import Schedule, Turns, find_device, look, minimize_watched, mixed_precision
 from ttsd.training.rendering import Rendering
 from ttsd.training.shelf import Shelf
 from ttsd.training.windows import Spoken, long_enough
@@ -32,7 +30,6 @@ PHASES = ("front", "decoder", "joint", "polish")
 def distil(
     student: CompactVoice,
     renderings: Sequence[Rendering],
-    run_dir: Path,
     shelf: Shelf,
     config: Config,
     progress: Callable[[int, int, str], None],
@@ -43,8 +40,7 @@ def distil(
     Args:
         student: Trained in place.
         renderings: What the teacher does when it speaks.
-        run_dir: Each phase is kept there in `<phase>.ckpt`.
-        shelf: Takes the voices that were validated.
+        shelf: Takes the voices that were validated; each phase is kept in `<phase>.ckpt` of its run.
         config: Reads `audio`, `train` and `seed`.
         progress: Told how many steps are done.
         validate: Tells how good the student is after so many steps.
@@ -87,15 +83,12 @@ def distil(
     done = 0
     for name, schedule in _schedules(config).items():
         parts, turn = turns[name]
-        kept = run_dir / f"{name}.ckpt"
-        shelf.history += load_tensors(kept)["watched"] if kept.is_file() else []
-        watch = functools.partial(_watch, student, shelf, validate, done)
-        is_heard = name in ("joint", "polish")
-        losses[name] = minimize(parts, turn, schedule, kept, progress, watch if is_heard else None)
-        student.eval()
+        # Before that one of the parts has learnt nothing.
+        ask = validate if name in ("joint", "polish") else None
+        losses[name] = minimize_watched(name, student, parts, turn, schedule, shelf, done, progress, ask)
         done += schedule.max_steps
     if not shelf.history:
-        _watch(student, shelf, validate, 0, done)
+        look(student, shelf, validate, 0, done)
     return losses
 
 
@@ -110,18 +103,6 @@ def _schedules(config: Config) -> dict[str, Schedule]:
             decoder.polish_max_steps, decoder.polish_learning_rate, "train.decoder.polish_learning_rate", every
         ),
     }
-
-
-def _watch(
-    student: CompactVoice,
-    shelf: Shelf,
-    validate: Callable[[CompactVoice, int], dict[str, float]],
-    before: int,
-    step: int,
-) -> dict[str, float]:
-    student.eval()
-    shelf.add(before + step, validate(student, before + step), student.state_dict())
-    return shelf.history[-1]
 
 
 def learn_front_end(

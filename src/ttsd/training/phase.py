@@ -1,5 +1,6 @@
 """A phase of training beside the full steps of VITS: losses over some parts, saved as it goes, resumed exactly."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 
 from ttsd.config import TrainConfig
 from ttsd.errors import StageError
+from ttsd.model.vits import Voice
 from ttsd.training.checkpoint import load_tensors, save_tensors
 from ttsd.training.schedule import learning_rate_at
+from ttsd.training.shelf import Shelf
 
 _SAVE_EVERY_STEPS = 100
 _BETAS = (0.8, 0.99)
@@ -98,6 +101,47 @@ def minimize(
             )  # fmt: skip
         progress(done, schedule.max_steps, kept.stem)
     return means
+
+
+def minimize_watched(
+    name: str,
+    student: Voice,
+    parts: Mapping[str, nn.Module],
+    turns: Turns,
+    schedule: Schedule,
+    shelf: Shelf,
+    before: int,
+    progress: Callable[[int, int, str], None],
+    validate: Callable[[Voice, int], dict[str, float]] | None,
+) -> list[float]:
+    """Minimise losses over parts of a student, and keep the best voices on the way; see `minimize`.
+
+    Args:
+        name: Of the phase, which is saved in `<name>.ckpt` of the shelf's run.
+        student: Left in evaluation mode.
+        parts: As for `minimize`.
+        turns: Likewise.
+        schedule: Likewise.
+        shelf: Takes the voices, and remembers those of the phase before it was stopped.
+        before: Steps of the run before this phase.
+        progress: As for `minimize`.
+        validate: Tells how good the student is after so many steps of the run; none keeps no voice.
+    """
+    kept = shelf.run_dir / f"{name}.ckpt"
+    shelf.history += load_tensors(kept)["watched"] if kept.is_file() else []
+    watch = functools.partial(look, student, shelf, validate, before) if validate else None
+    means = minimize(parts, turns, schedule, kept, progress, watch)
+    student.eval()
+    return means
+
+
+def look(
+    student: Voice, shelf: Shelf, validate: Callable[[Voice, int], dict[str, float]], before: int, step: int
+) -> dict[str, float]:
+    """Validate a student, put it on the shelf, and return its figures."""
+    student.eval()
+    shelf.add(before + step, validate(student, before + step), student.state_dict())
+    return shelf.history[-1]
 
 
 def _is_due(done: int, every: int) -> bool:

@@ -7,8 +7,6 @@ from ttsd.web.figures import NOTHING, write_count, write_figure
 
 Table = tuple[list[str], list[list[str]]]
 TAKE2 = "take2"
-_FAR = ("times as far",)
-"""A column that has something to say where there is a second take."""
 ANSWERS = {"yes": "yes, by these figures", "no": "not yet", "unknown": "these figures cannot tell"}
 
 
@@ -23,8 +21,9 @@ def evaluation_tables(details: Mapping[str, Any], timings: Mapping[str, Mapping[
     students = [one["name"] for one in details["systems"] if one["role"] == "student"]
     for student in students:
         columns = [name for name in names if name == student or name not in students]
+        far = ["times as far"] if TAKE2 in columns else []
         yield (
-            ["metric", "teacher", *columns, "delta", "95 % interval", *_FAR[: TAKE2 in columns], "verdict"],
+            ["metric", "teacher", *columns, "delta", "95 % interval", *far, "verdict"],
             list(_rows(details, student, columns)),
         )
     if details["ranking"]:
@@ -64,8 +63,9 @@ def _rows(details: Mapping[str, Any], student: str, columns: list[str]) -> Itera
         )
         interval = "" if entry["lo"] is None else f"{lo}\u2026{hi}"
         cells = [write_figure(value, metric["unit"], bare=True) for value in figures]
-        ratio = ["" if entry["ratio"] is None else write_figure(entry["ratio"], "ratio")][: TAKE2 in columns]
-        yield [metric["short"], *cells, delta, interval, *ratio, entry["verdict"]]
+        ratio = "" if entry["ratio"] is None else write_figure(entry["ratio"], "ratio")
+        far = [ratio] if TAKE2 in columns else []
+        yield [metric["short"], *cells, delta, interval, *far, entry["verdict"]]
     gap = details["gap_closed"][student]
     if gap["value"] is not None:
         bounds = (
