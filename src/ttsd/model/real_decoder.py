@@ -1,15 +1,13 @@
-"""The `source_filter` decoder without complex numbers, as graphs for other runtimes need it.
-
-Every transform is a product with a matrix of cosines and sines. It costs more arithmetic than the fast transforms, and
-stays a small part of the decoder.
-"""
+"""The `source_filter` decoder without complex numbers, as graphs for other runtimes need it."""
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ttsd.model.source_filter_decoder import SourceFilterDecoder, make_pulses
+from ttsd.model.real_transform import RealTransform
+from ttsd.model.source_filter_decoder import MAX_LOG_GAIN, SourceFilterDecoder, make_pulses
 
 
 class RealDecoder(nn.Module):
@@ -19,32 +17,25 @@ class RealDecoder(nn.Module):
         decoder: The decoder, whose weights are shared.
     """
 
-    of_time: Tensor
-    of_frequency: Tensor
-    of_cepstrum: Tensor
-    envelope: Tensor
+    to_cepstrum: Tensor
+    to_phase: Tensor
 
     def __init__(self, decoder: SourceFilterDecoder) -> None:
         super().__init__()
         self.decoder = decoder
-        n_fft, hop = decoder.n_fft, decoder.hop_length
-        n_freqs = n_fft // 2 + 1
-        angle = 2 * math.pi / n_fft * torch.outer(torch.arange(n_freqs), torch.arange(n_fft)).double()
-        both = torch.cat([torch.cos(angle), -torch.sin(angle)])
-        window = decoder.window.double()
-        # Of a real signal's spectrum all but the first and the last coefficient stand for two.
-        weight = torch.full((n_freqs,), 2.0, dtype=torch.float64)
-        weight[0] = weight[-1] = 1.0
-        self.register_buffer("of_time", (both * window).float().unsqueeze(1), persistent=False)
-        back = both * torch.cat([weight, weight]).unsqueeze(1) / n_fft
-        self.register_buffer("of_frequency", (back * window).float().unsqueeze(1), persistent=False)
-        # From the logarithm of the gains to the phase of their smooth part.
-        n_quefrencies = decoder.n_quefrencies
-        cepstrum = weight.unsqueeze(1) * torch.cos(angle[:, 1:n_quefrencies]) / n_fft
-        phase = -2 * torch.sin(angle[:, 1:n_quefrencies]) @ cepstrum.T
-        self.register_buffer("of_cepstrum", phase.T.float().contiguous(), persistent=False)
-        self.register_buffer("envelope", (window**2).float().reshape(1, 1, -1), persistent=False)
-        self.edge = (n_fft - hop) // 2
+        self.transform = RealTransform(decoder.n_fft, decoder.hop_length)
+        bins = self.transform.bins
+        # From the logarithm of the gains to the phase of their smooth part, by way of the cepstrum's beginning.
+        angle = 2 * math.pi / decoder.n_fft * np.outer(np.arange(1, decoder.n_quefrencies), bins)
+        cepstrum = self.transform.weight * np.cos(angle) / decoder.n_fft
+        self.register_buffer("to_cepstrum", torch.tensor(cepstrum, dtype=torch.float32), persistent=False)
+        self.register_buffer("to_phase", torch.tensor(-2 * np.sin(angle.T), dtype=torch.float32), persistent=False)
+        # The head in the transform's layout: of pulses, then of noise.
+        mirrored = torch.from_numpy(self.transform.mirrored)
+        rows = torch.cat([mirrored, mirrored + decoder.n_fft // 2 + 1])
+        with torch.no_grad():
+            self.head_weight = nn.Parameter(decoder.head.weight[rows].unsqueeze(2))
+            self.head_bias = nn.Parameter(decoder.head.bias[rows])
 
     def forward(self, z: Tensor, g: Tensor | None = None) -> Tensor:  # noqa: ARG002 (coqui's decoders take a speaker)
         """Decode latents, float [B, in_channels, n_frames]; as `SourceFilterDecoder`, with the predicted pitch."""
@@ -63,23 +54,15 @@ class RealDecoder(nn.Module):
         Returns:
             Waveform, float32 [B, 1, n_frames * hop_length].
         """
-        of_pulses, of_noise = self.decoder.find_log_gains(z)
-        gain, phase = torch.exp(of_pulses), of_pulses @ self.of_cepstrum
-        real, imaginary = self._analyse(pulses)
-        noise_real, noise_imaginary = self._analyse(noise)
-        noise_gain = torch.exp(of_noise)
+        hidden = self.decoder.find_hidden(z)
+        log_gains = nn.functional.conv1d(hidden, self.head_weight, self.head_bias).clamp(max=MAX_LOG_GAIN)
+        of_pulses, of_noise = log_gains.chunk(2, dim=1)
+        gain, noise_gain = torch.exp(of_pulses), torch.exp(of_noise)
+        phase = self.to_phase @ (self.to_cepstrum @ of_pulses)
         cosine, sine = gain * torch.cos(phase), gain * torch.sin(phase)
-        total_real = real * cosine - imaginary * sine + noise_real * noise_gain
-        total_imaginary = real * sine + imaginary * cosine + noise_imaginary * noise_gain
-        spectrum = torch.cat([total_real, total_imaginary], dim=2).transpose(1, 2)
-        hop = self.decoder.hop_length
-        wav = nn.functional.conv_transpose1d(spectrum, self.of_frequency, stride=hop)
-        envelope = nn.functional.conv_transpose1d(torch.ones_like(spectrum[:, :1]), self.envelope, stride=hop)
-        wav, envelope = (part[:, :, self.edge : -self.edge] for part in (wav, envelope))
-        return wav / envelope.clamp(min=1e-4)
-
-    def _analyse(self, wav: Tensor) -> tuple[Tensor, Tensor]:
-        padded = nn.functional.pad(wav.unsqueeze(1), (self.edge, self.edge))
-        spectrum = nn.functional.conv1d(padded, self.of_time, stride=self.decoder.hop_length).transpose(1, 2)
-        real, imaginary = spectrum.chunk(2, dim=2)
-        return real, imaginary
+        real, imaginary = self.transform.analyse(pulses)
+        noise_real, noise_imaginary = self.transform.analyse(noise)
+        return self.transform.invert(
+            real * cosine - imaginary * sine + noise_real * noise_gain,
+            real * sine + imaginary * cosine + noise_imaginary * noise_gain,
+        ).unsqueeze(1)
