@@ -1,5 +1,7 @@
 """`ttsd synth` and `ttsd export`: the commands that use a student."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +26,9 @@ def synth(
         Path | None, typer.Option("--out", "-o", metavar="PATH", help="A .wav file (speech.wav), or a folder.")
     ] = None,
     lines: Annotated[bool, typer.Option("--lines", help="A corpus, one utterance a line, in a folder.")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="A WAV on standard output, sentence by sentence, for a player.")
+    ] = False,
     speed: Annotated[
         float | None, typer.Option("--speed", metavar="RATE", help="Speaking rate; above 1 is faster.")
     ] = None,
@@ -33,11 +38,13 @@ def synth(
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Speak with a student.
+    """Speak with a student, of a checkpoint or exported.
 
     Where --out ends in .wav or is not given, the whole text becomes one WAV file; with any other --out, or --lines,
     each line becomes an utterance of a corpus in that folder.
     """
+    if stream and (lines or out is not None or as_json):
+        raise typer.BadParameter("--stream writes to standard output, without --lines, --out and --json")
     as_wav = not lines and (out is None or out.suffix.lower() == ".wav")
     if lines and out is not None and out.suffix.lower() == ".wav":
         raise typer.BadParameter("--lines writes a corpus, so --out must be a folder")
@@ -46,6 +53,16 @@ def synth(
     settings = settings.model_copy(update={"synth": settings.synth.model_copy(update={"ckpt": checkpoint})})
     from ttsd import terminal
 
+    if stream:
+        from ttsd.stages.synth import speak_to_pipe
+
+        if sys.stdout.isatty():
+            raise typer.BadParameter("--stream writes sound; send it to a player: ttsd synth TEXT --stream | aplay")
+        spoken = terminal.read_text(text)
+        # Libraries may print; the sound alone goes where standard output went.
+        with os.fdopen(os.dup(1), "wb") as pipe, terminal.stdout_on_stderr():
+            speak_to_pipe(spoken, pipe, settings)
+        return
     if as_wav:
         spoken, target = terminal.read_text(text), out or Path("speech.wav")
         from ttsd.stages.synth import speak_to_file
@@ -65,16 +82,19 @@ def export(
     out_dir: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; by default `export` beside it.")
     ] = None,
-    form: Annotated[str | None, typer.Option("--format", metavar="NAME", help="Whose files to write: piper.")] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="NAME", help="onnx for ttsd synth, or piper for other programs.")
+    ] = None,
     half: Annotated[bool, typer.Option("--half", help="Keep the weights in 16 bits: half the size.")] = False,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a student as files that other programs speak with.
+    """Write a student as a file that speaks without PyTorch.
 
-    `piper` writes an ONNX file and its settings, which Piper's runtimes load, and the tokens that sherpa-onnx asks for.
+    `onnx` writes a voice and its card, for `ttsd synth --ckpt voice.onnx`. `piper` writes an ONNX file and its
+    settings, which Piper's runtimes load, and the tokens that sherpa-onnx asks for.
     """
     settings = load_settings(config, overrides, {"export.format": form, "export.half_weights": half or None})
     checkpoint = find_checkpoint(ckpt or settings.synth.ckpt, settings.paths.run)

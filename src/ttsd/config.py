@@ -619,8 +619,10 @@ class SynthConfig(Settings):
 class ExportConfig(Settings):
     """`export`: a student for other programs."""
 
-    format: Literal["piper"] = "piper"
-    """Whose files are written."""
+    format: Literal["onnx", "piper"] = "onnx"
+    """`onnx` for `ttsd synth`, `piper` for Piper's runtimes and sherpa-onnx."""
+    licence: str | None = None
+    """Licence of the voice, kept in the card of the format `onnx`."""
     half_weights: bool = False
     """Keep the weights in 16 bits: half the size, and computed in 32 bits all the same."""
 
@@ -687,9 +689,7 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
     Raises:
         ConfigError: The file cannot be read, or a key or value is wrong; the message names the key and its cure.
     """
-    tree: dict[str, Any] = {}
-    if path is not None:
-        tree = _read_yaml(path)
+    tree = _read_yaml(path) if path is not None else {}
     alone = copy.deepcopy(tree)
     for override in overrides:
         _apply_override(tree, override)
@@ -754,9 +754,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         value = text
     node = tree
     for depth, name in enumerate(names[:-1]):
-        child = node.setdefault(name, {})
-        if child is None:
-            child = node[name] = {}
+        child = node[name] = {} if node.get(name) is None else node[name]
         if not isinstance(child, dict):
             raise ConfigError(f"--set {override}: {'.'.join(names[: depth + 1])} is a value, not a section")
         node = child

@@ -26,7 +26,10 @@ Overwrite = Annotated[
 ]
 HELD_OUT = Path("datasets/held_out/raw")
 Checkpoint = Annotated[
-    Path | None, typer.Option("--ckpt", metavar="FILE", help="The student; by default last.ckpt in `paths.run`.")
+    Path | None,
+    typer.Option(
+        "--ckpt", metavar="FILE", help="A checkpoint, or an exported .onnx; by default last.ckpt in `paths.run`."
+    ),
 ]
 
 

@@ -72,7 +72,7 @@ def test_padding_changes_nothing():
 def test_the_graph_speaks_as_long_and_as_loud_as_the_voice(tmp_path):
     voice = build()
     voice.front_end.duration_predictor.proj.bias.data.fill_(1.0)
-    write_graph(voice, tmp_path / "voice.onnx", duration_scale=1.5, metadata={"comment": "piper"})
+    write_graph(voice, tmp_path / "voice.onnx", "piper", duration_scale=1.5, metadata={"comment": "piper"})
     session = onnxruntime.InferenceSession(str(tmp_path / "voice.onnx"), providers=["CPUExecutionProvider"])
     for n_symbols in (3, 40, 170):
         symbol_ids = torch.randint(1, 100, (n_symbols,))

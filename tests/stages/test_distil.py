@@ -77,7 +77,7 @@ train.run(Path(source), Path(out), load_config(None, settings), progress)
 
 
 def test_an_exported_one_speaks_in_pipers_runtime(run_dir, tmp_path):
-    export.run(run_dir / "best.ckpt", tmp_path / "export", load_config(None, ()))
+    export.run(run_dir / "best.ckpt", tmp_path / "export", load_config(None, ["export.format=piper"]))
     voice = piper.PiperVoice.load(tmp_path / "export" / "micro.onnx")
     (chunk,) = voice.synthesize("Rain falls.")
     assert chunk.sample_rate == 22050

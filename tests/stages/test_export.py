@@ -25,6 +25,7 @@ from ttsd.training.checkpoint import load_student, save_checkpoint
 
 SENTENCE = "The green plants turn the light of the sun into sugar."
 RATE = 22050
+PIPER = load_config(None, ["export.format=piper"])
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def exported(voice, tmp_path_factory) -> Path:
     run_dir = tmp_path_factory.mktemp("runs") / "joe"
     run_dir.mkdir()
     (run_dir / "last.ckpt").write_bytes(voice.read_bytes())
-    report = export.run(run_dir / "last.ckpt", run_dir / "export", Config())
+    report = export.run(run_dir / "last.ckpt", run_dir / "export", PIPER)
     assert report.details["largest_difference"] < 1e-4
     return run_dir / "export" / "joe.onnx"
 
@@ -115,7 +116,11 @@ def test_the_scales_change_noise_and_length(session, voice):
 def test_half_the_size_says_the_same_words(voice, exported, tmp_path):
     (tmp_path / "joe").mkdir()
     (tmp_path / "joe" / "last.ckpt").write_bytes(voice.read_bytes())
-    export.run(tmp_path / "joe" / "last.ckpt", tmp_path / "out", load_config(None, ["export.half_weights=true"]))
+    export.run(
+        tmp_path / "joe" / "last.ckpt",
+        tmp_path / "out",
+        load_config(None, ["export.format=piper", "export.half_weights=true"]),
+    )
     half = tmp_path / "out" / "joe.onnx"
     assert half.stat().st_size < 0.52 * exported.stat().st_size
     told = PiperTeacher(PiperConfig(voice=str(half), noise_scale=0, noise_scale_duration=0)).speak(SENTENCE, seed=0)
@@ -151,7 +156,7 @@ def test_a_student_that_is_driven_by_its_pitch_is_exported_too(tmp_path):
     student = build_vits(config.model, config.audio, symbols.n_symbols)
     (tmp_path / "run").mkdir()
     save_checkpoint(tmp_path / "run" / "last.ckpt", config, symbols, student.state_dict(), duration_scale=1.3)
-    report = export.run(tmp_path / "run" / "last.ckpt", tmp_path / "out", config)
+    report = export.run(tmp_path / "run" / "last.ckpt", tmp_path / "out", PIPER)
     assert report.details["largest_difference"] is None
     loaded = load_student(tmp_path / "run" / "last.ckpt")
     symbol_ids = symbols.encode("həˈloʊ")

@@ -86,12 +86,16 @@ def write_wav(path: Path, wav: Waveform, sample_rate: int) -> None:
         raise CorpusError(f"{path}: has {wav.ndim} axes where a mono waveform has one; mix it with to_mono")
     if not bool(np.all(np.abs(wav) <= 1 + FLOAT32_ROUNDING)):
         raise CorpusError(f"{path}: holds samples outside [-1, 1] or that are not numbers; turn the waveform down")
-    levels = np.rint(wav.astype(np.float64) * FULL_SCALE)
-    pcm = np.clip(levels, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     # Through memory: libsndfile does not say that a disk is full.
-    data = encode_wav(pcm, sample_rate)
+    data = encode_wav(to_pcm(wav), sample_rate)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def to_pcm(wav: Waveform) -> NDArray[np.int16]:
+    """Round a waveform in [-1, 1] to the nearest of 65536 levels, without dither: int16 of the same shape."""
+    levels = np.rint(wav.astype(np.float64) * FULL_SCALE)
+    return np.clip(levels, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 def encode_wav(pcm: NDArray[np.int16], sample_rate: int) -> bytes:

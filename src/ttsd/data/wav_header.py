@@ -9,6 +9,19 @@ from typing import BinaryIO
 _UNKNOWN_SIZES = (0, 0x7FFFF000)
 
 
+def endless_header(sample_rate: int) -> bytes:
+    """Return the header of a mono PCM-16 WAV whose length is not known yet, for a pipe.
+
+    Args:
+        sample_rate: In Hz.
+    """
+    size = _UNKNOWN_SIZES[1]
+    form = struct.pack("<HHIIHH", 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    return (
+        struct.pack("<4sI4s4sI", b"RIFF", size, b"WAVE", b"fmt ", len(form)) + form + struct.pack("<4sI", b"data", size)
+    )
+
+
 def missing_bytes(path: Path) -> int:
     """Return how many bytes of sound a WAV lacks of those that its header declares.
 

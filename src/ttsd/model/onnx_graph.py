@@ -1,7 +1,11 @@
-"""A student as an ONNX graph with the interface of Piper's voices.
+"""A student as an ONNX graph, with the interface of Piper's voices or with ours.
 
-Inputs: `input`, symbol ids int64 [B, n_symbols]; `input_lengths`, int64 [B]; `scales`, float32 [3]: noise of the
-latents, stretch of the durations, noise of the durations. Output: `output`, float32 [B, 1, 1, n_samples].
+Piper's takes `input`, symbol ids int64 [B, n_symbols]; `input_lengths`, int64 [B]; `scales`, float32 [3]: noise of the
+latents, stretch of the durations, noise of the durations; and gives `output`, float32 [B, 1, 1, n_samples]. Its noise
+is drawn in the graph, another one in every call.
+
+Ours takes `symbol_ids`, int64 [n_symbols]; the same `scales`; and `noise`, standard normal float32 [n_noise], which
+everything random is read from; and gives `wav`, float32 [n_samples]. The same input gives the same speech.
 """
 
 import copy
@@ -17,6 +21,7 @@ from torch import Tensor, nn
 from ttsd.data.piper_voice import HALF
 from ttsd.errors import CheckpointError
 from ttsd.model.compact import CompactVoice
+from ttsd.model.draws import DrawFrom
 from ttsd.model.real_decoder import RealDecoder
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.model.vits import Vits
@@ -56,9 +61,44 @@ class _PiperInterface(nn.Module):
         return wav.unsqueeze(1)
 
 
+class _OwnInterface(nn.Module):
+    def __init__(self, speak: nn.Module) -> None:
+        super().__init__()
+        self.speak = speak
+
+    def forward(self, symbol_ids: Tensor, scales: Tensor, noise: Tensor) -> Tensor:
+        # Counted by torch, for the graph to count as well.
+        n_symbols = torch.ones_like(symbol_ids).sum().reshape(1)
+        with DrawFrom(noise):
+            wav: Tensor = self.speak(symbol_ids.unsqueeze(0), n_symbols, scales)
+        return wav.reshape(-1)
+
+
+_EXAMPLE = torch.ones(_N_SYMBOLS, dtype=torch.long)
+_SCALES = torch.tensor([0.0, 1.0, 0.0])
+_INTERFACES: dict[str, dict[str, Any]] = {
+    "piper": {
+        "args": (_EXAMPLE.unsqueeze(0), torch.tensor([_N_SYMBOLS]), _SCALES),
+        "input_names": ["input", "input_lengths", "scales"],
+        "output_names": ["output"],
+        "dynamic_axes": {
+            "input": {0: "batch_size", 1: "phonemes"}, "input_lengths": {0: "batch_size"},
+            "output": {0: "batch_size", 3: "time"},
+        },
+    },
+    "onnx": {
+        "args": (_EXAMPLE, _SCALES, torch.zeros(100)),
+        "input_names": ["symbol_ids", "scales", "noise"],
+        "output_names": ["wav"],
+        "dynamic_axes": {"symbol_ids": {0: "n_symbols"}, "noise": {0: "n_noise"}, "wav": {0: "n_samples"}},
+    },
+}  # fmt: skip
+
+
 def write_graph(
     voice: Vits | CompactVoice,
     path: Path,
+    interface: str,
     *,
     duration_scale: float,
     metadata: Mapping[str, str],
@@ -69,6 +109,7 @@ def write_graph(
     Args:
         voice: The student, its weight normalisation multiplied out; left as it is.
         path: The file.
+        interface: `piper` or `onnx`, which is ours.
         duration_scale: Stretch that the graph puts on all durations.
         metadata: Kept in the file, for runtimes that look there.
         half_weights: Keep the weights in 16 bits.
@@ -85,25 +126,14 @@ def write_graph(
         if isinstance(voice, CompactVoice)
         else _PiperInterface(voice, duration_scale)
     )
+    if interface == "onnx":
+        graph = _OwnInterface(graph)
     # As a whole: the exporter puts the mode of the outermost module on everything below.
     graph.eval()
-    example = torch.ones((1, _N_SYMBOLS), dtype=torch.long), torch.tensor([_N_SYMBOLS]), torch.tensor([0.0, 1.0, 0.0])
     with torch.no_grad(), warnings.catch_warnings():
         # It warns of every shape that it takes for a constant; parity at other lengths is what counts, and tested.
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            graph,
-            example,
-            str(path),
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["input", "input_lengths", "scales"],
-            output_names=["output"],
-            dynamic_axes={
-                "input": {0: "batch_size", 1: "phonemes"}, "input_lengths": {0: "batch_size"},
-                "output": {0: "batch_size", 3: "time"},
-            },
-        )  # fmt: skip
+        torch.onnx.export(graph, f=str(path), dynamo=False, opset_version=OPSET, **_INTERFACES[interface])
     model = onnx.load(path)
     if half_weights:
         _halve_weights(onnx, model.graph)

@@ -74,10 +74,10 @@ class RealTransform(nn.Module):
         """
         q = self.n_places
         padded = nn.functional.pad(wav, (self.edge, self.edge))
-        places = padded.reshape(len(wav), -1, q).transpose(1, 2)
+        places = padded.reshape(wav.shape[0], -1, q).transpose(1, 2)
         spaced = nn.functional.conv1d(places, self.of_spacing, stride=self.hop_length // q, groups=q)
         # [B, place, part and row, frame] to [B, row, part and place, frame]
-        rows = spaced.reshape(len(wav), q, 2, self.n_kept, -1).permute(0, 3, 2, 1, 4).flatten(2, 3)
+        rows = spaced.reshape(wav.shape[0], q, 2, self.n_kept, -1).permute(0, 3, 2, 1, 4).flatten(2, 3)
         real, imaginary = (self.of_place @ rows).chunk(2, dim=2)
         return real.flatten(1, 2), imaginary.flatten(1, 2)
 
@@ -89,8 +89,8 @@ class RealTransform(nn.Module):
             imaginary: The same.
         """
         q, stride = self.n_places, self.hop_length // self.n_places
-        parts = [part.reshape(len(part), self.n_kept, q, -1) for part in (real, imaginary)]
-        rows = (self.to_place @ torch.cat(parts, 2)).reshape(len(real), self.n_kept, 2, q, -1)
+        parts = [part.reshape(part.shape[0], self.n_kept, q, -1) for part in (real, imaginary)]
+        rows = (self.to_place @ torch.cat(parts, 2)).reshape(real.shape[0], self.n_kept, 2, q, -1)
         spaced = rows.permute(0, 3, 2, 1, 4).flatten(1, 3)
         places = nn.functional.conv_transpose1d(spaced, self.to_spacing, stride=stride, groups=q)
         envelope = nn.functional.conv_transpose1d(torch.ones_like(real[:1, :q]), self.envelope, stride=stride, groups=q)

@@ -30,8 +30,8 @@ MIDDLE_F0_HZ = 150.0
 """Pitch where nothing is known of it, in Hz."""
 _TRACT_S = 2.5e-3
 """A throat's cepstrum ends about here, before the first period of a high voice."""
-_PERIOD = 2**32
-"""A phase counts from 0 to this."""
+_PITCH_STEPS = 16
+"""In a Hz: too fine to be heard, and too coarse for what runtimes differ by."""
 
 
 class SourceFilterDecoder(nn.Module):
@@ -172,12 +172,15 @@ def make_pulses(f0_hz: Tensor, sample_rate: int, hop_length: int) -> Tensor:
     Returns:
         float32 [B, n_frames * hop_length]; the pulses begin anywhere within a period.
     """
-    f0_hz = _interpolate(f0_hz, hop_length)
-    # In whole numbers: the rounding of a sum of fractions adds up, and every harmonic multiplies it.
-    begin = torch.rand_like(f0_hz[:, :1])
-    advance = torch.cat([begin, f0_hz / sample_rate], dim=1) * _PERIOD
-    phase = torch.cumsum(advance.long(), dim=1)[:, 1:] % _PERIOD
-    half = math.pi * (phase.float() / _PERIOD)
+    # In whole numbers: what a sum of fractions is rounded by adds up, each runtime's otherwise, and every harmonic
+    # multiplies it.
+    pitch = _interpolate(torch.round(f0_hz * _PITCH_STEPS).long().clamp(min=1), hop_length)
+    in_a_hz = _PITCH_STEPS * 2 * hop_length
+    period = in_a_hz * sample_rate
+    begin = (torch.rand_like(f0_hz[:, :1]) * period).long()
+    phase = torch.cumsum(torch.cat([begin, pitch], dim=1), dim=1)[:, 1:] % period
+    f0_hz = pitch.float() / in_a_hz
+    half = math.pi * (phase.float() / period)
     n_harmonics = torch.floor(0.5 * sample_rate / f0_hz).clamp(min=1)
     sine = torch.sin(half)
     at_peak = sine.abs() < 1e-4
@@ -187,14 +190,20 @@ def make_pulses(f0_hz: Tensor, sample_rate: int, hop_length: int) -> Tensor:
 
 
 def _interpolate(values: Tensor, hop_length: int) -> Tensor:
-    """Lead from the middle of each frame to that of the next, float32 [B, n_frames * hop_length] for [B, n_frames].
+    """Lead from the middle of each frame to that of the next, without rounding.
 
-    As `torch.nn.functional.interpolate`, whose graph is slower than all the pulses together.
+    Args:
+        values: int64 [B, n_frames].
+        hop_length: Samples in a frame.
+
+    Returns:
+        2 * hop_length times the values, int64 [B, n_frames * hop_length].
     """
-    place = (torch.arange(hop_length, device=values.device) + 0.5) / hop_length - 0.5
-    weights = torch.stack([-place, 1 - place.abs(), place]).clamp(min=0)
+    place = 2 * torch.arange(hop_length, device=values.device) + 1 - hop_length
+    of_before, of_after = (-place).clamp(min=0), place.clamp(min=0)
     before, after = torch.cat([values[:, :1], values[:, :-1]], 1), torch.cat([values[:, 1:], values[:, -1:]], 1)
-    return (torch.stack([before, values, after], 2) @ weights).flatten(1)
+    own = values.unsqueeze(2) * (2 * hop_length - of_before - of_after)
+    return (own + before.unsqueeze(2) * of_before + after.unsqueeze(2) * of_after).flatten(1)
 
 
 def minimum_phase(log_gains: Tensor, n_quefrencies: int) -> Tensor:

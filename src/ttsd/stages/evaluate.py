@@ -15,9 +15,10 @@ from ttsd.metrics.evaluation import Evaluation, collect_figures, name_figures, r
 from ttsd.metrics.formula import Formula
 from ttsd.metrics.intelligibility import identify_recognizer
 from ttsd.metrics.speaking import WAVS_NAME, measure_speakers
-from ttsd.metrics.speed import SPEED_NAME, Speaker, read_speed, time_speakers
+from ttsd.metrics.speed import SPEED_NAME, read_speed, time_speakers
 from ttsd.metrics.systems import System, describe_systems, find_systems, read_recordings
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, finish_stage, no_progress
+from ttsd.training.speakers import load_speaker
 from ttsd.utils.files import sha256_file, sha256_json, write_text
 from ttsd.utils.parallel import clear_partial
 from ttsd.utils.seeds import derive_seed
@@ -57,7 +58,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     conditions = [Formula(text, is_condition=True) for text in settings.fail_if]
     ranked = Formula(settings.rank, is_condition=False)
     earlier = None if settings.baseline is None else read_earlier(settings.baseline)
-    systems = find_systems(in_dir, config, _load)
+    systems = find_systems(in_dir, config, load_speaker)
     _check_names([*conditions, ranked], systems, with_baseline=earlier is not None)
     corpus = read_corpus(in_dir)
     utterances = choose(corpus, config)
@@ -159,12 +160,6 @@ def evaluate_systems(
     texts = [sentence.transcript for sentence in sentences[: config.evaluate.speed_sentences]]
     speed = time_speakers(loaders, texts, out_dir, seed=seed, n_workers=config.n_workers, progress=progress)
     return Evaluation(add_similarity(sentences), dropped, describe_systems(systems), speed)
-
-
-def _load(path: Path) -> Speaker:
-    from ttsd.training.checkpoint import load_student
-
-    return load_student(path)
 
 
 def _hash_inputs(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[str, str]:

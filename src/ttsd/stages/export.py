@@ -1,4 +1,4 @@
-"""Export: a student becomes files that other programs speak with."""
+"""Export: a student becomes an ONNX file that `ttsd synth` or other programs speak with."""
 
 import functools
 import json
@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ttsd import __version__
 from ttsd.config import Config
+from ttsd.data.onnx_voice import FORMAT, FORMAT_VERSION, card_path, draw_noise, run_voice
 from ttsd.data.phonemes import phonemize
 from ttsd.errors import CheckpointError, StageError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, finish_stage, no_progress
 from ttsd.utils.extras import require
-from ttsd.utils.files import atomic_path, sha256_file, write_text
+from ttsd.utils.files import atomic_path, sha256_file, sha256_json, write_json, write_text
 from ttsd.utils.parallel import clear_partial
 
 if TYPE_CHECKING:
@@ -23,11 +26,15 @@ TOKENS_NAME = "tokens.txt"
 MAX_DIFFERENCE = 1e-3
 """Largest difference of a sample between the graph and the student."""
 _SENTENCE = "The old maps show a river that runs to the sea."
+_EVALUATION = "evaluation/report.json"
 
 
-@as_stage("*.onnx", "*.onnx.json", TOKENS_NAME)
+@as_stage("*.onnx", "*.json", TOKENS_NAME)
 def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> StageReport:
-    """Write a student as a Piper voice: `<name>.onnx`, `<name>.onnx.json`, and `tokens.txt` for sherpa-onnx.
+    """Write a student as an ONNX file.
+
+    The format `onnx`, for `ttsd synth`, is `<name>.onnx` and its card `<name>.json`. The format `piper`, for Piper's
+    runtimes, is `<name>.onnx` and `<name>.onnx.json`, and `tokens.txt` for sherpa-onnx.
 
     Args:
         in_dir: The student's checkpoint, a file; the voice has the name of its folder.
@@ -44,9 +51,10 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
 
     if not in_dir.is_file():
         raise CheckpointError(f"{in_dir}: no such checkpoint; give a .ckpt file that `ttsd train` wrote")
+    form, half = config.export.format, config.export.half_weights
     settings = {"export": config.export.model_dump(mode="json")}
-    sha256 = sha256_file(in_dir)
-    mark = fingerprint(NAME, settings, {"checkpoint": sha256})
+    sha256, metrics = sha256_file(in_dir), _find_metrics(in_dir)
+    mark = fingerprint(NAME, settings, {"checkpoint": sha256, "metrics": sha256_json(metrics)})
     load = functools.cache(functools.partial(load_student, in_dir))
     done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir,), check=load)
     if done is not None:
@@ -56,38 +64,64 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     student = load()
     path = out_dir / f"{in_dir.resolve().parent.name}.onnx"
     with atomic_path(path) as temporary:
-        write_graph(
-            student.voice,
-            temporary,
-            duration_scale=student.duration_scale,
-            metadata=_describe_for_sherpa(student),
-            half_weights=config.export.half_weights,
-        )
+        scale, metadata = student.duration_scale, _describe_for_sherpa(student) if form == "piper" else {}
+        write_graph(student.voice, temporary, form, duration_scale=scale, metadata=metadata, half_weights=half)
         progress(1, 2, "export")
-        difference = None if config.export.half_weights else _compare(temporary, student)
-    ids = student.symbols.ids
-    write_text(out_dir / TOKENS_NAME, "".join(f"{symbol} {number}\n" for symbol, number in ids.items()))
-    card = _describe_for_piper(student) | {"ttsd": {"checkpoint_sha256": sha256}}
-    write_text(path.with_name(f"{path.name}.json"), json.dumps(card, ensure_ascii=False, indent=1) + "\n")
+        difference = None if half else _compare(temporary, student, form)
+    if form == "piper":
+        ids = student.symbols.ids
+        write_text(out_dir / TOKENS_NAME, "".join(f"{symbol} {number}\n" for symbol, number in ids.items()))
+        card = _describe_for_piper(student) | {"ttsd": {"checkpoint_sha256": sha256}}
+        write_json(path.with_name(f"{path.name}.json"), card)
+    else:
+        told = {"checkpoint_sha256": sha256, "licence": config.export.licence, "metrics": metrics}
+        write_json(card_path(path), _describe(student) | told)
     progress(2, 2, "export")
     clear_partial(out_dir)
-    return finish_stage(
-        out_dir,
-        StageReport(
-            stage=NAME,
-            fingerprint=mark,
-            n_in=1,
-            n_out=1,
-            seed=config.seed,
-            config=settings,
-            details={
-                "voice": path.name,
-                "parameters": student.n_parameters,
-                "bytes": path.stat().st_size,
-                "largest_difference": difference,
-            },
-        ),
+    details = {
+        "voice": path.name,
+        "format": form,
+        "parameters": student.n_parameters,
+        "bytes": path.stat().st_size,
+        "largest_difference": difference,
+    }
+    report = StageReport(
+        stage=NAME, fingerprint=mark, n_in=1, n_out=1, seed=config.seed, config=settings, details=details
     )
+    return finish_stage(out_dir, report)
+
+
+def _describe(student: "Student") -> dict[str, Any]:
+    audio, synth = student.config.audio, student.config.synth
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "ttsd": __version__,
+        "preset": student.config.model.preset,
+        "n_parameters": student.n_parameters,
+        "text": "numbers and abbreviations written out by ttsd, phonemes by espeak-ng",
+        "language": student.config.language,
+        "scripts": list(student.config.generate.verbatim.scripts),
+        "symbols": {"ids": dict(student.symbols.ids), "n_symbols": student.symbols.n_symbols},
+        "sample_rate": audio.sample_rate,
+        "hop_length": audio.hop_length,
+        "noise_scale": synth.noise_scale,
+        "noise_scale_duration": synth.noise_scale_duration,
+    }
+
+
+def _find_metrics(checkpoint: Path) -> dict[str, Any]:
+    """Return the figures of the evaluation beside a checkpoint, where it was this one that was evaluated."""
+    report = checkpoint.parent / _EVALUATION
+    details = json.loads(report.read_text(encoding="utf-8"))["details"] if report.is_file() else {}
+    sha256 = sha256_file(checkpoint)
+    names = [one["name"] for one in details.get("systems", []) if one["sha256"] == sha256]
+    if not names:
+        return {}
+    metrics: dict[str, Any] = {"n_sentences": len(details["utterances"])}
+    for key, metric in details["metrics"].items():
+        metrics[key] = {"voice": metric["systems"][names[0]]["value"], "teacher": metric["teacher"]}
+    return metrics
 
 
 def _describe_for_piper(student: "Student") -> dict[str, Any]:
@@ -122,32 +156,53 @@ def _describe_for_sherpa(student: "Student") -> dict[str, str]:
     }
 
 
-def _compare(path: Path, student: "Student") -> float | None:
-    """Return the largest difference of a sample, or none where the decoder draws noise whatever the scales are.
+def _compare(path: Path, student: "Student", form: str) -> float | None:
+    """Return the largest difference of a sample, with noise and without; none where both draw noise of their own.
 
     Raises:
         StageError: It is too large, or the speech is of another length.
     """
     import torch
 
+    from ttsd.model.draws import DrawFrom
     from ttsd.model.source_filter_decoder import SourceFilterDecoder
 
-    onnxruntime = require("local", "onnxruntime")
+    synth = student.config.synth
+    session = require("local", "onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
     ids = student.symbols.encode(phonemize(_SENTENCE, student.config.language))
+    differences = []
+    for noise_scale, noise_scale_duration in ((0.0, 0.0), (synth.noise_scale, synth.noise_scale_duration)):
+        scales, noise = (noise_scale, 1.0, noise_scale_duration), draw_noise(0)
+        with DrawFrom(torch.from_numpy(noise)):
+            own = (
+                student.voice.synthesize(
+                    torch.tensor(ids),
+                    noise_scale=noise_scale,
+                    noise_scale_duration=noise_scale_duration,
+                    length_scale=student.duration_scale,
+                )
+                .wav.numpy()
+                .clip(-1, 1)
+            )
+        wav = run_voice(session, ids, scales, noise) if form == "onnx" else _run_piper(session, ids, scales)
+        if wav.shape != own.shape:
+            raise StageError(f"{student.path}: its graph speaks {wav.size} samples where the student speaks {own.size}")
+        if form == "piper" and isinstance(student.voice.waveform_decoder, SourceFilterDecoder):
+            return None
+        differences.append(float(np.abs(wav - own).max()))
+        if form == "piper":
+            # With noise it is another one in every call.
+            break
+    if max(differences) > MAX_DIFFERENCE:
+        raise StageError(f"{student.path}: its graph is {max(differences):.1g} away from the student; report this")
+    return max(differences)
+
+
+def _run_piper(session: Any, symbol_ids: list[int], scales: tuple[float, float, float]) -> NDArray[np.float32]:
     feed = {
-        "input": np.array([ids], dtype=np.int64),
-        "input_lengths": np.array([len(ids)], dtype=np.int64),
-        "scales": np.array([0, 1, 0], dtype=np.float32),
+        "input": np.array([symbol_ids], dtype=np.int64),
+        "input_lengths": np.array([len(symbol_ids)], dtype=np.int64),
+        "scales": np.array(scales, dtype=np.float32),
     }
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    wav = session.run(None, feed)[0].reshape(-1)
-    silent = {"noise_scale": 0.0, "noise_scale_duration": 0.0, "length_scale": student.duration_scale}
-    own = student.voice.synthesize(torch.tensor(ids), **silent).wav.numpy()
-    if wav.shape != own.shape:
-        raise StageError(f"{student.path}: its graph speaks {wav.size} samples where the student speaks {own.size}")
-    if isinstance(student.voice.waveform_decoder, SourceFilterDecoder):
-        return None
-    difference = float(np.abs(wav - own).max())
-    if difference > MAX_DIFFERENCE:
-        raise StageError(f"{student.path}: its graph is {difference:.1g} away from the student; report this")
-    return difference
+    wav: NDArray[np.float32] = session.run(None, feed)[0].reshape(-1)
+    return wav.clip(-1, 1)

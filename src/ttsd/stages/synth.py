@@ -2,26 +2,30 @@
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ttsd.config import Config
-from ttsd.data.audio import write_wav
+from ttsd.data.audio import to_pcm, write_wav
 from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, check_id, clean_text
 from ttsd.data.finish import finish_corpus
 from ttsd.data.scripts import foreign_letter, script_of
 from ttsd.data.sentences import cut_clauses, split_sentences
 from ttsd.data.text import normalize_text
+from ttsd.data.wav_header import endless_header
 from ttsd.errors import CheckpointError, StageError, TtsdError
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, no_progress
-from ttsd.utils.extras import require
+from ttsd.training.speakers import load_speaker
 from ttsd.utils.files import sha256_file
 from ttsd.utils.parallel import map_resumable
 from ttsd.utils.seeds import derive_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ttsd.data.onnx_voice import OnnxVoice
     from ttsd.training.checkpoint import Student
 
 NAME = "synth"
@@ -51,7 +55,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     ckpt_sha256 = sha256_file(ckpt)
     mark = fingerprint(NAME, settings, {"lines": sha256_file(in_dir), "checkpoint": ckpt_sha256})
     speaker = check_id(config.speaker or "student", "speaker")
-    done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir, ckpt), check=lambda: _load_student(ckpt))
+    done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir, ckpt), check=lambda: _load(ckpt))
     if done is not None:
         return done
     utterances = [Utterance(id=f"{n:04d}", transcript=line, speaker=speaker) for n, line in enumerate(lines, start=1)]
@@ -89,31 +93,62 @@ def speak_to_file(text: str, out_path: Path, config: Config) -> float:
         StageError: There is nothing to say in the text, or a letter of a script that the student does not read.
         CheckpointError: The checkpoint is missing or not one of ours.
     """
+    clips = list(speak_sentences(text, config))
+    sample_rate = clips[0][1]
+    wav = _join([wav for wav, _ in clips], sample_rate, config)
+    write_wav(out_path, wav, sample_rate)
+    return len(wav) / sample_rate
+
+
+def speak_to_pipe(text: str, pipe: BinaryIO, config: Config) -> None:
+    """Write what `speak_to_file` writes, sentence by sentence, each as soon as it is spoken.
+
+    Args:
+        text: What to say.
+        pipe: Takes a WAV whose header leaves its length open.
+        config: As for `speak_to_file`.
+
+    Raises:
+        StageError: There is nothing to say in the text, or a letter of a script that the student does not read.
+        CheckpointError: The checkpoint is missing or not one of ours.
+    """
+    for n, (wav, sample_rate) in enumerate(speak_sentences(text, config)):
+        before = _pause(sample_rate, config) if n else wav[:0]
+        pipe.write((b"" if n else endless_header(sample_rate)) + to_pcm(np.concatenate([before, wav])).tobytes())
+        pipe.flush()
+
+
+def speak_sentences(text: str, config: Config) -> "Iterator[tuple[NDArray[np.float32], int]]":
+    """Yield the clips of a text one after the other, each as soon as it is spoken, with their sample rate in Hz.
+
+    Args:
+        text: What to say.
+        config: As for `speak_to_file`.
+
+    Raises:
+        StageError: There is nothing to say in the text, or a letter of a script that the student does not read.
+        CheckpointError: The checkpoint is missing or not one of ours.
+    """
     pieces = _pieces(text)
     if not pieces:
         raise StageError("the text holds nothing to say; give a text with words")
-    student = _load_student(_checkpoint(config))
-    scripts = _scripts(student, config)
+    voice = _load(_checkpoint(config))
+    scripts = _scripts(voice, config)
     if letter := foreign_letter(" ".join(pieces), scripts):
         known = ", ".join(scripts)
         raise StageError(
             f"the text holds the letter {letter} of the script {script_of(letter)}, and the student reads {known}; "
             f"write it in those, or name the script: --set 'generate.verbatim.scripts=[{known}, {script_of(letter)}]'"
         )
-    wav = _join(
-        [_speak_piece(student, piece, config, n) for n, piece in enumerate(pieces)], student.sample_rate, config
-    )
-    write_wav(out_path, wav, student.sample_rate)
-    return len(wav) / student.sample_rate
+    for n, piece in enumerate(pieces):
+        yield _speak_piece(voice, piece, config, n), voice.sample_rate
 
 
 def _checkpoint(config: Config) -> Path:
-    require("train", "torch")
-    require("train", "TTS")
     if config.synth.ckpt is None:
         raise CheckpointError("no checkpoint is named; give one with --ckpt or synth.ckpt")
     if not config.synth.ckpt.is_file():
-        raise CheckpointError(f"{config.synth.ckpt}: no such checkpoint; give a .ckpt file that `ttsd train` wrote")
+        raise CheckpointError(f"{config.synth.ckpt}: no such voice; give a .ckpt of `ttsd train`, or an exported .onnx")
     return config.synth.ckpt
 
 
@@ -137,30 +172,29 @@ def _pieces(text: str) -> list[str]:
 
 def _speak(item: tuple[Utterance, Path, Config]) -> dict[str, Any]:
     utterance, out_dir, config = item
-    student = _load_student(_checkpoint(config))
+    voice = _load(_checkpoint(config))
     pieces = _pieces(utterance.transcript)
     if not pieces:
         return {"rejected": ["nothing_to_say", utterance.transcript]}
-    if letter := foreign_letter(" ".join(pieces), _scripts(student, config)):
+    if letter := foreign_letter(" ".join(pieces), _scripts(voice, config)):
         return {"rejected": ["foreign_script", f"{letter} is {script_of(letter)}"]}
     try:
-        clips = [_speak_piece(student, piece, config, utterance.id, n) for n, piece in enumerate(pieces)]
+        clips = [_speak_piece(voice, piece, config, utterance.id, n) for n, piece in enumerate(pieces)]
     except TtsdError as error:
         return {"rejected": ["unspeakable", str(error)]}
-    wav = _join(clips, student.sample_rate, config)
-    write_wav(out_dir / WAVS_NAME / f"{utterance.id}.wav", wav, student.sample_rate)
-    return {"normalized_transcript": " ".join(pieces), "duration_s": len(wav) / student.sample_rate}
+    wav = _join(clips, voice.sample_rate, config)
+    write_wav(out_dir / WAVS_NAME / f"{utterance.id}.wav", wav, voice.sample_rate)
+    return {"normalized_transcript": " ".join(pieces), "duration_s": len(wav) / voice.sample_rate}
 
 
-def _scripts(student: "Student", config: Config) -> tuple[str, ...]:
+def _scripts(voice: "OnnxVoice | Student", config: Config) -> tuple[str, ...]:
     # Those it was trained with, and those that the caller says it reads besides.
-    theirs = student.config.generate.verbatim.scripts
-    return tuple(dict.fromkeys((*theirs, *config.generate.verbatim.scripts)))
+    return tuple(dict.fromkeys((*voice.scripts, *config.generate.verbatim.scripts)))
 
 
-def _speak_piece(student: "Student", piece: str, config: Config, *place: str | int) -> NDArray[np.float32]:
+def _speak_piece(voice: "OnnxVoice | Student", piece: str, config: Config, *place: str | int) -> NDArray[np.float32]:
     synth = config.synth
-    return student.speak(
+    return voice.speak(
         piece,
         seed=derive_seed(config.seed, "synth", *place),
         speed=synth.speed,
@@ -170,17 +204,14 @@ def _speak_piece(student: "Student", piece: str, config: Config, *place: str | i
 
 
 def _join(clips: list[NDArray[np.float32]], sample_rate: int, config: Config) -> NDArray[np.float32]:
-    pause = np.zeros(round(config.synth.pause_ms / 1000 * sample_rate), dtype=np.float32)
-    joined = [part for clip in clips for part in (clip, pause)]
+    joined = [part for clip in clips for part in (clip, _pause(sample_rate, config))]
     return np.concatenate(joined[:-1])
 
 
+def _pause(sample_rate: int, config: Config) -> NDArray[np.float32]:
+    return np.zeros(round(config.synth.pause_ms / 1000 * sample_rate), dtype=np.float32)
+
+
 @functools.lru_cache(maxsize=1)
-def _load_student(ckpt: Path) -> "Student":
-    import torch
-
-    from ttsd.training.checkpoint import load_student
-
-    # One thread wherever the work runs: the same sums, and processes that do not fight for the cores.
-    torch.set_num_threads(1)
-    return load_student(ckpt)
+def _load(path: Path) -> "OnnxVoice | Student":
+    return load_speaker(path)

@@ -52,6 +52,11 @@ class Student:
         return self.config.audio.sample_rate
 
     @property
+    def scripts(self) -> tuple[str, ...]:
+        """Scripts that it was trained on."""
+        return self.config.generate.verbatim.scripts
+
+    @property
     def n_parameters(self) -> int:
         """Parameters used in synthesis: the posterior encoder and the discriminator only train."""
         unused = ("posterior_encoder.", "disc.", "duration_predictor.post_")
@@ -79,7 +84,7 @@ class Student:
             Waveform, float32 [n_samples] in [-1, 1].
 
         Raises:
-            CorpusError: A phoneme of the text has no symbol in this voice.
+            TtsdError: A phoneme of the text has no symbol in this voice.
         """
         symbol_ids = self.symbols.encode(phonemize(normalize_text(text), self.config.language))
         synth = self.config.synth
@@ -93,7 +98,8 @@ class Student:
                 else noise_scale_duration,
                 length_scale=self.duration_scale / speed,
             )
-        return synthesis.wav.numpy()
+        # A decoder that filters sources has no bound of its own.
+        return synthesis.wav.numpy().clip(-1, 1)
 
 
 def save_checkpoint(

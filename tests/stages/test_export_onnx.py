@@ -1,0 +1,192 @@
+"""A voice as one ONNX file: it speaks as the student does, by the same seed alike, and without torch."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from ttsd.config import AsrConfig, Config, ModelConfig, load_config
+from ttsd.data.onnx_voice import card_path, draw_noise, load_voice, run_voice
+from ttsd.data.symbols import SymbolTable
+from ttsd.errors import CheckpointError, TtsdError
+from ttsd.metrics.intelligibility import Recognizer, normalize_english
+from ttsd.model.compact import GEOMETRIES, CompactVoice
+from ttsd.model.draws import DrawFrom
+from ttsd.model.vits import build_vits
+from ttsd.stages import export, synth
+from ttsd.training.checkpoint import load_student, save_checkpoint
+from ttsd.utils.files import sha256_file, write_json
+
+SENTENCE = "The green plants turn the light of the sun into sugar."
+TEXT = f"{SENTENCE} Rain falls. Rivers carry it back to the sea."
+
+
+def build_checkpoint(kind, joe, folder):
+    folder.mkdir()
+    path = folder / "last.ckpt"
+    if kind == "joe":
+        shutil.copyfile(joe, path)
+        return path
+    torch.manual_seed(0)
+    symbols = SymbolTable.default()
+    if kind == "compact":
+        config = Config(model=ModelConfig(preset="micro"))
+        voice = CompactVoice(GEOMETRIES["micro"], config.audio, symbols.n_symbols)
+        voice.front_end.duration_predictor.proj.bias.data.fill_(1.5)
+    else:
+        config = Config(model=ModelConfig(decoder="source_filter", duration_predictor="deterministic"))
+        voice = build_vits(config.model, config.audio, symbols.n_symbols)
+    save_checkpoint(path, config, symbols, voice.state_dict(), duration_scale=1.3)
+    return path
+
+
+@pytest.fixture(scope="module", params=["joe", "compact", "source_filter"])
+def pair(request, voice, tmp_path_factory):
+    """A student's checkpoint, and the voice that was exported of it."""
+    folder = tmp_path_factory.mktemp("voices")
+    path = build_checkpoint(request.param, voice, folder / request.param)
+    report = export.run(path, folder / "out", Config())
+    assert 0 < report.details["largest_difference"] < 1e-3
+    return path, folder / "out" / f"{request.param}.onnx"
+
+
+@pytest.fixture(scope="module")
+def joe(voice, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("joe")
+    export.run(build_checkpoint("joe", voice, folder / "joe"), folder / "out", Config())
+    return folder / "out" / "joe.onnx"
+
+
+@pytest.mark.parametrize("n_symbols", [1, 7, 160])
+def test_it_is_the_student_at_any_length_with_the_same_noise(pair, n_symbols):
+    student, exported = load_student(pair[0]), load_voice(pair[1])
+    symbol_ids = student.symbols.encode("ə" * n_symbols)
+    for noise_scale, length_scale, noise_scale_duration in ((0.0, 1.0, 0.0), (0.4, 1.5, 0.6)):
+        noise = draw_noise(n_symbols)
+        with DrawFrom(torch.from_numpy(noise)):
+            own = student.voice.synthesize(
+                torch.tensor(symbol_ids),
+                noise_scale=noise_scale,
+                noise_scale_duration=noise_scale_duration,
+                length_scale=length_scale * student.duration_scale,
+            ).wav.numpy()
+        wav = run_voice(exported.session, symbol_ids, (noise_scale, length_scale, noise_scale_duration), noise)
+        assert wav == pytest.approx(own.clip(-1, 1), abs=1e-3)
+
+
+def test_the_seed_decides_and_the_scales_are_heard(pair):
+    voice = load_voice(pair[1])
+    plain = voice.speak("Rain falls.", seed=1)
+    assert np.array_equal(plain, voice.speak("Rain falls.", seed=1))
+    other = voice.speak("Rain falls.", seed=2)
+    assert other.shape != plain.shape or np.abs(other - plain).max() > 1e-3
+    assert 0.4 < voice.speak("Rain falls.", seed=1, speed=2.0).size / plain.size < 0.7
+
+
+def test_a_noise_store_is_read_round_and_round_and_every_draw_elsewhere():
+    store = torch.arange(50_000.0)
+    with DrawFrom(store):
+        first, second = torch.randn(2, 3), torch.randn_like(torch.zeros(1, 45_000))
+        third = torch.rand_like(torch.zeros(4))
+    assert first.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert second[0, 0] == 10_007
+    assert second[0, 40_000] == 7
+    assert ((third >= 0) & (third < 1)).all()
+    assert not torch.equal(torch.randn(3), first[0])
+
+
+def test_what_it_says_is_understood(joe):
+    voice = load_voice(joe)
+    heard = Recognizer(AsrConfig()).transcribe(voice.speak(SENTENCE, seed=0), voice.sample_rate)
+    assert normalize_english(heard) == normalize_english(SENTENCE)
+
+
+def test_half_the_size_speaks_too(voice, joe, tmp_path):
+    path = build_checkpoint("joe", voice, tmp_path / "joe")
+    export.run(path, tmp_path / "out", load_config(None, ["export.half_weights=true", "export.licence=CC0-1.0"]))
+    half = tmp_path / "out" / "joe.onnx"
+    assert half.stat().st_size < 0.52 * joe.stat().st_size
+    assert json.loads(card_path(half).read_text())["licence"] == "CC0-1.0"
+    whole = load_voice(joe).speak(SENTENCE, seed=0, noise_scale=0, noise_scale_duration=0)
+    wav = load_voice(half).speak(SENTENCE, seed=0, noise_scale=0, noise_scale_duration=0)
+    assert wav.size == pytest.approx(whole.size, rel=0.02)
+
+
+def test_its_card_says_what_it_is_and_what_was_measured_of_it(voice, tmp_path):
+    path = build_checkpoint("joe", voice, tmp_path / "joe")
+    rate = {"teacher": 0.05, "systems": {"student": {"value": 0.06}}}
+    details = {
+        "systems": [{"name": "student", "sha256": sha256_file(path)}],
+        "metrics": {"wer": rate},
+        "utterances": [{}, {}],
+    }
+    write_json(tmp_path / "joe" / "evaluation" / "report.json", {"details": details})
+    export.run(path, tmp_path / "out", Config())
+    card = json.loads((tmp_path / "out" / "joe.json").read_text())
+    assert (card["sample_rate"], card["language"], card["preset"]) == (22050, "en-us", "medium")
+    assert card["metrics"] == {"n_sentences": 2, "wer": {"voice": 0.06, "teacher": 0.05}}
+    assert card["checkpoint_sha256"] == sha256_file(path)
+
+
+@pytest.mark.parametrize("arguments", [("-o", "a.wav"), ("--stream",)])
+def test_the_command_speaks_without_torch(joe, tmp_path, arguments):
+    code = """
+import sys
+from ttsd.cli import main
+sys.argv = ["ttsd", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code, "synth", TEXT, "--ckpt", str(joe), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert not {"torch", "TTS", "lightning", "scipy", "librosa"} & set(done.stderr.decode().split())
+    sound = io.BytesIO(done.stdout) if arguments == ("--stream",) else tmp_path / "a.wav"
+    wav, sample_rate = soundfile.read(sound, dtype="int16")
+    synth.speak_to_file(TEXT, tmp_path / "b.wav", load_config(None, [f"synth.ckpt={joe}"]))
+    assert sample_rate == 22050
+    assert np.array_equal(wav, soundfile.read(tmp_path / "b.wav", dtype="int16")[0])
+
+
+def test_a_corpus_is_spoken_by_it_as_one_by_one(joe, tmp_path):
+    (tmp_path / "lines.txt").write_text("Rain falls.\nRivers run.\nIt is late.\n")
+    config = load_config(None, [f"synth.ckpt={joe}", "n_workers=2"])
+    synth.run(tmp_path / "lines.txt", tmp_path / "two", config)
+    synth.run(tmp_path / "lines.txt", tmp_path / "one", config.model_copy(update={"n_workers": 1}))
+    for name in ("0001", "0002", "0003"):
+        clips = [(tmp_path / folder / "wavs" / f"{name}.wav").read_bytes() for folder in ("one", "two")]
+        assert clips[0] == clips[1]
+
+
+def test_a_phoneme_without_a_symbol_is_named(joe):
+    voice = load_voice(joe)
+    voice.card["symbols"]["ids"].pop("ʃ")
+    with pytest.raises(TtsdError, match="ʃ"):
+        voice.speak("She sells shells.", seed=0)
+
+
+def test_files_that_are_no_voice_end_in_one_line(joe, tmp_path):
+    path = tmp_path / "a.onnx"
+    with pytest.raises(CheckpointError, match=r"a\.onnx: no such voice"):
+        load_voice(path)
+    path.write_bytes(b"no graph")
+    with pytest.raises(CheckpointError, match=r"a\.json: missing"):
+        load_voice(path)
+    card_path(path).write_text("{}")
+    with pytest.raises(CheckpointError, match="not the card of a voice of ttsd"):
+        load_voice(path)
+    card = json.loads(card_path(joe).read_text())
+    card_path(path).write_text(json.dumps(card | {"version": 99}))
+    with pytest.raises(CheckpointError, match="upgrade ttsd"):
+        load_voice(path)
+    card_path(path).write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match="not an ONNX file"):
+        load_voice(path)
