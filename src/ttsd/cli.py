@@ -250,6 +250,8 @@ def train(
         raise typer.BadParameter("give at most one IN and one OUT")
     if allow_changes and not resume:
         raise typer.BadParameter("--allow-changes goes with --resume")
+    if resume and overwrite:
+        raise typer.BadParameter("--resume goes on with a run, and --overwrite begins it anew; give one of them")
     in_dir, out_dir = [*directories, None, None][:2]
     named = config or (files[0] if files else None)
     settings = load_settings(named, overrides)

@@ -168,6 +168,7 @@ def begin_stage(
     *,
     reads: Sequence[Path] = (),
     check: Callable[[], object] | None = None,
+    cure: str = "",
 ) -> StageReport | None:
     """Claim `out_dir` for a stage, or find that the very same work is done already.
 
@@ -181,6 +182,7 @@ def begin_stage(
         mark: Fingerprint of the work.
         reads: Other files that the stage reads.
         check: Checks of the input that take their time: made where there is work to do, and before anything is removed.
+        cure: What else can be done about other work there, as the beginning of a list.
 
     Returns:
         The report of the finished work, or none where there is work to do (from the start or from where it stopped).
@@ -209,7 +211,9 @@ def begin_stage(
         _refuse_foreign(out_dir)
     elif claimed != (stage, mark):
         what = f"other input or settings{_explain(out_dir, mark)}" if claimed[0] == stage else f"the stage {claimed[0]}"
-        raise StageError(f"{out_dir}: holds the work of {what}; name another output, or replace it with --overwrite")
+        raise StageError(
+            f"{out_dir}: holds the work of {what}; {cure}name another output, or replace it with --overwrite"
+        )
     elif finished:
         return load_report(out_dir)
     if check is not None:
@@ -367,4 +371,6 @@ def _read_mark(out_dir: Path) -> tuple[str, str] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError):
-        raise StageError(f"{out_dir / STAGE_NAME}: damaged; remove {out_dir} and run the stage again") from None
+        raise StageError(
+            f"{out_dir / STAGE_NAME}: damaged; take what you need out of {out_dir}, remove it and run the stage again"
+        ) from None

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from tests.model.test_coqui_weights import write_coqui
 from ttsd.cli import app
 from ttsd.config import load_config
+from ttsd.data.corpus import read_corpus, write_corpus
 from ttsd.errors import CheckpointError, ConfigError, CorpusError, StageError, TtsdError
 from ttsd.stages import preprocess, qc, train
 from ttsd.training.checkpoint import load_student, read_checkpoint
@@ -162,6 +163,55 @@ def test_a_run_goes_on_with_other_settings_only_where_that_is_allowed(
         train.adopt(curated_corpus, out_dir, other)
     with pytest.raises(StageError, match="no work of train"):
         train.adopt(curated_corpus, tmp_path / "nothing", longer)
+    shorter = load_config(None, [*SETTINGS, "train.max_steps=3"])
+    train.adopt(curated_corpus, out_dir, shorter)
+    with pytest.raises(ConfigError, match=r"has 5 steps behind it, and train\.max_steps is 3"):
+        train.run(curated_corpus, out_dir, shorter)
+
+
+def test_a_damaged_checkpoint_of_the_run_itself_is_told_as_such(
+    run_dir: Path, curated_corpus: Path, tmp_path: Path
+) -> None:
+    out_dir = tmp_path / "run"
+    shutil.copytree(run_dir, out_dir)
+    (out_dir / "report.json").unlink()
+    (out_dir / "last.ckpt").write_bytes((run_dir / "last.ckpt").read_bytes()[:100_000])
+    with pytest.raises(StageError, match=r"last\.ckpt: damaged; remove it to begin anew, or begin another run with"):
+        train.run(curated_corpus, out_dir, load_config(None, SETTINGS))
+
+
+def test_gradients_that_are_added_up_hide_no_checkpoint(curated_corpus: Path, tmp_path: Path) -> None:
+    settings = [*SETTINGS, "train.accumulate_batches=3", "train.max_steps=7", "train.validation.n_sentences=0"]
+    report = train.run(curated_corpus, tmp_path / "run", load_config(None, settings))
+    # Due at 2, 4, 6 and 7: the optimisers take steps after 3 and 6.
+    assert [row["step"] for row in report.details["validation"]] == [3, 6, 7]
+    assert (tmp_path / "run" / "best.ckpt").is_file()
+
+
+def test_without_a_clip_to_watch_by_a_run_goes_to_its_end(curated_corpus: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    shutil.copytree(curated_corpus, corpus, ignore=shutil.ignore_patterns("report.*", "stage.json"))
+    utterances = [u.model_copy(update={"split": "train"}) for u in read_corpus(corpus).utterances]
+    write_corpus(corpus, utterances)
+    settings = [
+        *SETTINGS, "split.val_fraction=0", "split.test_fraction=0", "train.checkpoint_every_steps=1",
+        "train.validation.patience=1",
+    ]  # fmt: skip
+    report = train.run(corpus, tmp_path / "run", load_config(None, settings))
+    assert (report.details["n_val"], report.details["steps"], report.details["ended_by"]) == (0, 4, "train.max_steps")
+
+
+def test_a_place_inside_the_corpus_and_an_unknown_strategy_are_refused_at_once(
+    curated_corpus: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(StageError, match="lies in the corpus it reads"):
+        train.run(curated_corpus, curated_corpus / "run", load_config(None, SETTINGS))
+    assert not (curated_corpus / "run").exists()
+    with pytest.raises(ConfigError, match="Lightning has no `foo`; it has auto, ddp"):
+        train.run(curated_corpus, tmp_path / "run", load_config(None, [*SETTINGS, "train.strategy=foo"]))
+    assert not (tmp_path / "run").exists()
+    arguments = ["train", str(curated_corpus), str(tmp_path / "run"), "--resume", "--overwrite"]
+    assert CliRunner().invoke(app, arguments).exit_code == 2
 
 
 def test_weights_and_biases_keeps_an_offline_run(curated_corpus: Path, tmp_path: Path) -> None:

@@ -16,6 +16,10 @@ def test_the_best_checkpoint_is_told_by_the_score_and_not_by_losses() -> None:
     assert rank(losses) == [20, 10]
 
 
+def test_patience_is_never_over_where_nothing_is_held_out() -> None:
+    assert not is_over([{"step": step, "duration_scale": 1.0} for step in range(9)], 2)
+
+
 def test_of_equals_the_later_one_is_the_best() -> None:
     assert rank([entry(10, 20), entry(20, 20)]) == [20, 10]
 

@@ -5,6 +5,7 @@ from the lists of the configuration, as its own character classes put them in or
 """
 
 import json
+import logging
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +45,20 @@ def find_coqui_voice(name: str) -> Path:
         return Path(name)
     from TTS.utils.manage import ModelManager
 
+    # It prints the traceback of what it then raises.
+    log = logging.getLogger("TTS.utils.manage")
+    log.disabled = True
     try:
         path, *_ = ModelManager(progress_bar=False).download_model(name)
-    except (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise CheckpointError(
+            f"{name}: coqui cannot download it ({type(error).__name__}); give the path of its .pth file, which has its "
+            "config.json beside it"
+        ) from None
+    except (ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{name}: coqui cannot find it ({error}); give the path of its .pth file") from None
+    finally:
+        log.disabled = False
     return Path(path)
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ttsd.training.start import Start
 
 _MOST_TOLD = 20
+_NOTHING_HELD_OUT = (
+    "no clip is held out to tell the best checkpoint by, so best.ckpt will be the last one and patience has no say; "
+    "raise split.val_fraction"
+)
 
 
 def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_progress) -> "list[Finding]":
@@ -35,6 +39,7 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
     from ttsd.model.vits import find_frozen
     from ttsd.training.check import Finding, check_disk, find_misfits, find_outliers, find_unknown_symbols
     from ttsd.training.datamodule import prepare_data
+    from ttsd.training.rehearsal import check_strategy
     from ttsd.training.start import load_start
 
     findings: list[Finding] = []
@@ -42,6 +47,7 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
         corpus = read_corpus(in_dir)
         validate_corpus(corpus, config.audio.sample_rate)
         findings.append(Finding("corpus", "ok", f"{len(corpus.utterances)} clips at {config.audio.sample_rate} Hz"))
+        check_strategy(config.train.strategy)
         start = load_start(config)
         find_frozen(start.student, config.train.frozen)
         findings.append(Finding("start", "ok", str(config.train.init_from or "random weights")))
@@ -56,6 +62,8 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
     both = [*data.train, *data.val]
     misfits = find_misfits(both, config)
     findings += _list("lengths", "fail", misfits, f"{len(data.train)} clips to train on, {len(data.val)} to watch by")
+    if not data.val:
+        findings.append(Finding("validation", "look", _NOTHING_HELD_OUT))
     findings += _list("outliers", "look", find_outliers(both), "every clip is about as fast as the others")
     n_samples = sum(length for _, length in data.store.places.values())
     findings.append(check_disk(out_dir, start.student, n_samples, config))

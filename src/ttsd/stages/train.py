@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttsd.config import Config
 from ttsd.data.corpus import Corpus, read_corpus, validate_corpus
-from ttsd.errors import ConfigError, CorpusError
+from ttsd.errors import CheckpointError, ConfigError, CorpusError, StageError
 from ttsd.report import (
     Fingerprint,
     Progress,
@@ -46,6 +46,8 @@ _WANDB = ["wandb/" + "/".join("*" * depth) for depth in range(1, 8)]
 """What Weights & Biases writes, folder below folder."""
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 """Where launchers say which process this is, in the order that Lightning asks."""
+_CURE = "go on with --resume --allow-changes, "
+"""Before the cures that every stage has for a folder that holds other work."""
 COMPACT = ("compact", "nano", "micro")
 _SECTIONS = {"seed", "language", "audio", "split", "model", "train", "asr", "synth"}
 
@@ -72,12 +74,16 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     """
     require("train", "lightning")
     require("train", "TTS")
-    from ttsd.training.checkpoint import save_checkpoint
+    from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
     from ttsd.training.completion import complete_student
     from ttsd.training.decoder import adapt_decoder
     from ttsd.training.shelf import rank
     from ttsd.training.validator import Validator
 
+    if in_dir.resolve() in out_dir.resolve().parents:
+        raise StageError(
+            f"{out_dir}: lies in the corpus it reads, which would then be another one; name another output"
+        )
     corpus = read_corpus(in_dir)
     validate_corpus(corpus, config.audio.sample_rate)
     if find_rank(config) > 0:
@@ -88,7 +94,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         return _distil(corpus, in_dir, out_dir, config, progress, mark)
     cache_dir = find_cache(config.paths.cache, out_dir)
     load = functools.cache(functools.partial(_load, corpus, config, cache_dir))
-    done = begin_stage("train", in_dir, out_dir, mark, reads=(Path(config.train.init_from or ""),), check=load)
+    reads = (Path(config.train.init_from or ""),)
+    done = begin_stage("train", in_dir, out_dir, mark, reads=reads, check=load, cure=_CURE)
     if done is not None:
         return done
     _write_config(out_dir, config)
@@ -119,11 +126,13 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     for path in (*out_dir.glob("completion-*.ckpt"), out_dir / "decoder.ckpt", out_dir / "polish.ckpt"):
         path.unlink(missing_ok=True)
     n_frames = sum(utterance.n_frames for utterance in data.train)
+    n_full = read_checkpoint(out_dir / "last.ckpt")["run"]["step"]
     details = {
         "n_train": len(data.train),
         "n_val": len(data.val),
         "steps": int(history[-1]["step"]),
         "best_step": rank(history)[0],
+        "ended_by": "train.max_steps" if n_full == config.train.max_steps else "train.validation.patience",
         "parts": [asdict(part) for part in start.parts],
         "losses": losses,
         "validation": history,
@@ -191,7 +200,8 @@ def _distil(
 
     cache_dir = find_cache(config.paths.cache, out_dir)
     load = functools.cache(functools.partial(load_compact, corpus, config, cache_dir))
-    done = begin_stage("train", in_dir, out_dir, mark, reads=(config.teacher.ckpt or Path(),), check=load)
+    reads = (config.teacher.ckpt or Path(),)
+    done = begin_stage("train", in_dir, out_dir, mark, reads=reads, check=load, cure=_CURE)
     if done is not None:
         return done
     _write_config(out_dir, config)
@@ -234,11 +244,12 @@ def _load(corpus: Corpus, config: Config, cache_dir: Path) -> tuple["Start", "Tr
     from ttsd.model.vits import find_frozen
     from ttsd.training.check import find_misfits
     from ttsd.training.datamodule import prepare_data
-    from ttsd.training.rehearsal import NO_GPU, has_gpu
+    from ttsd.training.rehearsal import NO_GPU, check_strategy, has_gpu
     from ttsd.training.start import load_start
 
     if config.train.accelerator == "gpu" and not has_gpu():
         raise ConfigError(NO_GPU)
+    check_strategy(config.train.strategy)
     torch.manual_seed(derive_seed(config.seed, "start"))
     start = load_start(config)
     find_frozen(start.student, config.train.frozen)
@@ -278,11 +289,20 @@ def _fit(
     train = config.train
     module = VitsModule(start.student, config, discriminator_is_new=start.lacks_discriminator)
     last = out_dir / "last.ckpt"
-    kept: dict[str, Any] | None = read_checkpoint(last) if last.is_file() else None
+    try:
+        kept: dict[str, Any] | None = read_checkpoint(last) if last.is_file() else None
+    except CheckpointError:
+        raise StageError(
+            f"{last}: damaged; remove it to begin anew, or begin another run with train.init_from={out_dir}/best.ckpt"
+        ) from None
     history: list[dict[str, float]] = json.loads(kept["run"]["history"]) if kept else []
     progress(kept["run"]["step"] if kept else 0, train.max_steps, "training")
     if kept is not None:
-        if kept["run"]["step"] >= train.max_steps or is_over(history, train.validation.patience):
+        if kept["run"]["step"] > train.max_steps:
+            raise ConfigError(
+                f"{last}: has {kept['run']['step']} steps behind it, and train.max_steps is {train.max_steps}; raise it"
+            )
+        if kept["run"]["step"] == train.max_steps or is_over(history, train.validation.patience):
             return history
         module.resume(kept["run"], kept["voice"])
     data = CorpusDataModule(prepared, config, module.step)

@@ -80,14 +80,17 @@ class Checkpoints(lightning.Callback):
         """Validate and save where it is due."""
         assert isinstance(pl_module, VitsModule)
         train, history = pl_module.config.train, self.shelf.history
-        if pl_module.step % train.accumulate_batches:
+        step, every, n_added = pl_module.step, train.checkpoint_every_steps, train.accumulate_batches
+        is_last = step == train.max_steps
+        if step % n_added and not is_last:
             # Gradients that are added up are in no checkpoint.
             return
-        if pl_module.step % train.checkpoint_every_steps == 0 or pl_module.step == train.max_steps:
+        # At the first step of the optimisers that reaches a multiple.
+        if is_last or step // every > (step - n_added) // every:
             if self.validator is not None:
                 with pl_module.averaged():
-                    figures = self.validator.validate(pl_module.student, pl_module.step, trainer.loggers)
-                self.shelf.add(pl_module.step, figures, _voice(pl_module))
+                    figures = self.validator.validate(pl_module.student, step, trainer.loggers)
+                self.shelf.add(step, figures, _voice(pl_module))
                 self._save(pl_module)
             trainer.strategy.barrier()
         elif self.signals.received is not None and self.validator is not None:

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from ttsd.config import Config
+from ttsd.errors import ConfigError
 from ttsd.model.vits import Vits
 from ttsd.training.batch import Batch, TrainingUtterance, UtteranceDataset, collate
 from ttsd.training.quiet import quiet_lightning
@@ -98,6 +99,19 @@ def _run(module: VitsModule, batch: Batch, config: Config) -> tuple[float, float
         ).fit(module, DataLoader([batch, batch], batch_size=None))  # type: ignore[arg-type]  # fmt: skip
     peak_mb, available_mb = measure_memory_mb(module.device)
     return times[-1] - times[-2], peak_mb, available_mb
+
+
+def check_strategy(name: str) -> None:
+    """Check that Lightning knows a strategy.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    from lightning.pytorch.strategies import StrategyRegistry
+
+    known = ("auto", *StrategyRegistry.available_strategies())
+    if name not in known:
+        raise ConfigError(f"train.strategy: Lightning has no `{name}`; it has {', '.join(known)}")
 
 
 def has_gpu() -> bool:

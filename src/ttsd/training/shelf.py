@@ -12,6 +12,7 @@ from ttsd.training.checkpoint import save_checkpoint
 from ttsd.utils.files import atomic_path
 
 BEST_NAME = "best.ckpt"
+_LOSSES = ("loss_mel", "loss_kl", "loss_duration")
 
 
 class Shelf:
@@ -63,8 +64,11 @@ def rank(history: Sequence[dict[str, float]]) -> list[int]:
 
 
 def is_over(history: Sequence[dict[str, float]], patience: int | None) -> bool:
-    """Tell whether so many validations in a row were no better than the best before them."""
-    if patience is None or len(history) <= patience:
+    """Tell whether so many validations in a row were no better than the best before them.
+
+    Where nothing is held out, none is better than another, and none is worse.
+    """
+    if patience is None or len(history) <= patience or not is_measured(history[-1]):
         return False
     before, late = history[:-patience], history[-patience:]
     return min(map(score, late)) >= min(map(score, before))
@@ -74,4 +78,9 @@ def score(entry: dict[str, float]) -> float:
     """Return the figure of a validation that counts, lower is better: without a judge the sum of its losses."""
     if "score" in entry:
         return entry["score"]
-    return sum(entry.get(name, 0.0) for name in ("loss_mel", "loss_kl", "loss_duration"))
+    return sum(entry.get(name, 0.0) for name in _LOSSES)
+
+
+def is_measured(entry: dict[str, float]) -> bool:
+    """Tell whether a validation had something to measure by."""
+    return any(name in entry for name in ("score", *_LOSSES))

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ttsd.config import AudioConfig, Config, ModelConfig, parse_config
-from ttsd.data.piper_voice import piper_voice_path, read_piper_config
+from ttsd.data.piper_voice import PACKAGED_VOICE, piper_voice_path, read_piper_config
 from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError, ConfigError
 from ttsd.model.coqui_weights import MODEL_NAMES, find_coqui_voice, read_coqui_voice, remap_embedding
@@ -49,6 +49,11 @@ def load_start(config: Config) -> Start:
         return _from_checkpoint(Path(init_from), config)
     if init_from.endswith(".pth") or init_from.startswith(MODEL_NAMES):
         return _from_coqui(find_coqui_voice(init_from), config)
+    if init_from != PACKAGED_VOICE and not init_from.endswith(".onnx"):
+        raise CheckpointError(
+            f"train.init_from: `{init_from}` is no voice; name `{PACKAGED_VOICE}`, a Piper voice's .onnx file, a .ckpt "
+            "file of ours, a .pth file or a model's name of coqui's, or null for random weights"
+        )
     return _from_piper(piper_voice_path(init_from), config)
 
 
