@@ -373,8 +373,8 @@ class ModelConfig(Settings):
     """`medium` is Piper's VITS, `high` has the paper's decoder; the others are small and learn from `teacher`."""
     duration_predictor: Literal["deterministic", "stochastic"] = "deterministic"
     """How durations are predicted: one regression, or the paper's stochastic flow."""
-    decoder: Literal["hifigan", "source_filter"] = "hifigan"
-    """How latents become a waveform: the preset's HiFi-GAN, or filters for a pulse train and for noise."""
+    decoder: Literal["hifigan", "source_filter", "spectral"] = "hifigan"
+    """The preset's HiFi-GAN, or filters for pulses and noise; a small voice's is `spectral` for a HiFi-GAN's speech."""
     discriminator: Literal["vits", "small"] = "vits"
     """Who tells the student's speech from the teacher's in training: the paper's, or one small enough for a CPU."""
     posterior_layers: Annotated[int, Field(ge=1, le=32)] = 16

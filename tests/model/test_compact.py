@@ -14,18 +14,19 @@ AUDIO = AudioConfig()
 LARGEST = {"compact": 6.5e6, "nano": 2.5e6, "micro": 0.6e6}
 
 
-def build(preset="micro", seed=0):
+def build(preset="micro", seed=0, decoder="spectral"):
     torch.manual_seed(seed)
-    return CompactVoice(GEOMETRIES[preset], AUDIO, 256).eval()
+    return CompactVoice(GEOMETRIES[preset], AUDIO, 256, decoder).eval()
 
 
 def speak(voice, symbol_ids, length_scale=1.0):
     return voice.synthesize(symbol_ids, noise_scale=0.0, noise_scale_duration=0.0, length_scale=length_scale)
 
 
+@pytest.mark.parametrize("decoder", ["spectral", "source_filter"])
 @pytest.mark.parametrize("preset", LARGEST)
-def test_a_voice_is_no_larger_than_its_preset_says(preset):
-    voice = build(preset)
+def test_a_voice_is_no_larger_than_its_preset_says(preset, decoder):
+    voice = build(preset, decoder=decoder)
     assert 0.8 * LARGEST[preset] < sum(p.numel() for p in voice.parameters()) <= LARGEST[preset]
     symbol_ids = torch.randint(1, 100, (30,))
     spoken = speak(voice, symbol_ids)
@@ -69,8 +70,9 @@ def test_padding_changes_nothing():
     assert torch.allclose(z[0, :, :25], own[0, :, :25], atol=1e-4)
 
 
-def test_the_graph_speaks_as_long_and_as_loud_as_the_voice(tmp_path):
-    voice = build()
+@pytest.mark.parametrize("decoder", ["spectral", "source_filter"])
+def test_the_graph_speaks_as_long_and_as_loud_as_the_voice(decoder, tmp_path):
+    voice = build(decoder=decoder)
     voice.front_end.duration_predictor.proj.bias.data.fill_(1.0)
     write_graph(voice, tmp_path / "voice.onnx", "piper", duration_scale=1.5, metadata={"comment": "piper"})
     session = onnxruntime.InferenceSession(str(tmp_path / "voice.onnx"), providers=["CPUExecutionProvider"])

@@ -1,8 +1,9 @@
 """Small voices that are learnt from another voice's inside: its durations, its latents and its speech.
 
 A front end turns text into the latents that the teacher would give its decoder: a small text encoder, a duration
-predictor, and blocks at frame rate that are told the place of each frame within its symbol. The decoder is the one of
-`source_filter_decoder`. Nothing runs at the sample rate but the last transform.
+predictor, and blocks at frame rate that are told the place of each frame within its symbol. The decoder is that of
+`spectral_decoder`, or of `source_filter_decoder` where the teacher's speech is no function of its latents. Nothing runs
+at the sample rate but the last transform.
 
 The front end is that of FastSpeech (Ren et al., 2019, "FastSpeech: Fast, robust and controllable text to speech"), with
 latents in the spectrogram's place.
@@ -19,6 +20,7 @@ from ttsd.config import AudioConfig
 from ttsd.errors import ConfigError
 from ttsd.model.convnext import ConvNeXtBlock
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
+from ttsd.model.spectral_decoder import SpectralDecoder
 from ttsd.model.vits import Synthesis
 
 N_LATENTS = 192
@@ -54,15 +56,21 @@ class CompactVoice(nn.Module):
         geometry: Its sizes.
         audio: Samples and frames, the teacher's.
         n_symbols: Size of the symbol table.
+        decoder: `spectral`, or anything else for `source_filter`.
     """
 
-    def __init__(self, geometry: CompactGeometry, audio: AudioConfig, n_symbols: int) -> None:
+    def __init__(
+        self, geometry: CompactGeometry, audio: AudioConfig, n_symbols: int, decoder: str = "spectral"
+    ) -> None:
         super().__init__()
         if audio.n_fft % audio.hop_length or audio.n_fft == audio.hop_length:
             raise ConfigError(f"audio.n_fft is {audio.n_fft}; a compact voice needs a multiple of audio.hop_length")
         self.front_end = FrontEnd(geometry, n_symbols)
-        self.waveform_decoder = SourceFilterDecoder(
-            N_LATENTS, audio, geometry.decoder_channels, geometry.n_decoder_blocks, geometry.pitch_channels
+        sizes = geometry.decoder_channels, geometry.n_decoder_blocks
+        self.waveform_decoder: SpectralDecoder = (
+            SpectralDecoder(N_LATENTS, audio, *sizes)
+            if decoder == "spectral"
+            else SourceFilterDecoder(N_LATENTS, audio, *sizes, geometry.pitch_channels)
         )
 
     def forward(self, symbol_ids: Tensor, length_scale: Tensor | float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
@@ -89,7 +97,7 @@ class CompactVoice(nn.Module):
         noise_scale_duration: float,  # noqa: ARG002
         length_scale: float,
     ) -> Synthesis:
-        """Speak one utterance, as `Vits.synthesize` does; there is no noise but the decoder's."""
+        """Speak one utterance, as `Vits.synthesize` does; there is no noise but a `source_filter` decoder's."""
         wav, z, durations = self(symbol_ids.unsqueeze(0), length_scale)
         return Synthesis(wav[0, 0], z[0], durations[0].float())
 

@@ -22,8 +22,7 @@ from ttsd.data.piper_voice import HALF
 from ttsd.errors import CheckpointError
 from ttsd.model.compact import CompactVoice
 from ttsd.model.draws import DrawFrom
-from ttsd.model.real_decoder import RealDecoder
-from ttsd.model.source_filter_decoder import SourceFilterDecoder
+from ttsd.model.real_decoder import in_real_arithmetic
 from ttsd.model.vits import Vits
 from ttsd.utils.extras import require
 
@@ -71,7 +70,8 @@ class _OwnInterface(nn.Module):
         n_symbols = torch.ones_like(symbol_ids).sum().reshape(1)
         with DrawFrom(noise):
             wav: Tensor = self.speak(symbol_ids.unsqueeze(0), n_symbols, scales)
-        return wav.reshape(-1)
+        # An input that is not read, as by a voice without noise, would vanish from the graph.
+        return wav.reshape(-1) + 0 * noise[:1]
 
 
 _EXAMPLE = torch.ones(_N_SYMBOLS, dtype=torch.long)
@@ -119,8 +119,7 @@ def write_graph(
     """
     onnx = require("local", "onnx")
     voice = copy.deepcopy(voice)
-    if isinstance(voice.waveform_decoder, SourceFilterDecoder):
-        voice.waveform_decoder = RealDecoder(voice.waveform_decoder)
+    voice.waveform_decoder = in_real_arithmetic(voice.waveform_decoder)
     graph: nn.Module = (
         _CompactInterface(voice, duration_scale)
         if isinstance(voice, CompactVoice)

@@ -20,10 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from ttsd.config import AudioConfig
-from ttsd.model.convnext import KERNEL_SIZE, ConvNeXtBlock
+from ttsd.model.spectral_decoder import MAX_LOG_GAIN, SpectralDecoder
 
 _PITCH_KERNEL_SIZE = 5
-MAX_LOG_GAIN = 6.0
 _START_LOG_GAINS = (-3.0, -5.0)
 """Of pulses and noise before training: speech some 26 dB below full scale."""
 MIDDLE_F0_HZ = 150.0
@@ -34,7 +33,7 @@ _PITCH_STEPS = 16
 """In a Hz: too fine to be heard, and too coarse for what runtimes differ by."""
 
 
-class SourceFilterDecoder(nn.Module):
+class SourceFilterDecoder(SpectralDecoder):
     """Turns latents into a waveform, each frame into `hop_length` samples.
 
     Args:
@@ -45,13 +44,11 @@ class SourceFilterDecoder(nn.Module):
         pitch_channels: Width of the part that hears the pitch.
     """
 
-    window: Tensor
-
     def __init__(
         self, in_channels: int, audio: AudioConfig, channels: int = 256, n_blocks: int = 6, pitch_channels: int = 128
     ) -> None:
-        super().__init__()
-        self.sample_rate, self.n_fft, self.hop_length = audio.sample_rate, audio.n_fft, audio.hop_length
+        super().__init__(in_channels, audio, channels, n_blocks, _START_LOG_GAINS)
+        self.sample_rate = audio.sample_rate
         self.n_quefrencies = round(_TRACT_S * self.sample_rate)
         padding = _PITCH_KERNEL_SIZE // 2
         self.pitch = nn.Sequential(
@@ -61,16 +58,6 @@ class SourceFilterDecoder(nn.Module):
             nn.GELU(),
             nn.Conv1d(pitch_channels, 1, _PITCH_KERNEL_SIZE, padding=padding),
         )
-        self.enter = nn.Conv1d(in_channels, channels, KERNEL_SIZE, padding=KERNEL_SIZE // 2)
-        self.enter_norm = nn.LayerNorm(channels)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, 1 / n_blocks) for _ in range(n_blocks))
-        self.leave_norm = nn.LayerNorm(channels)
-        n_freqs = self.n_fft // 2 + 1
-        self.head = nn.Linear(channels, 2 * n_freqs)
-        nn.init.trunc_normal_(self.head.weight, std=0.02)
-        with torch.no_grad():
-            self.head.bias.copy_(torch.tensor(_START_LOG_GAINS).repeat_interleave(n_freqs))
-        self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
 
     def forward(self, z: Tensor, g: Tensor | None = None, f0_hz: Tensor | None = None) -> Tensor:  # noqa: ARG002 (coqui's decoders take a speaker)
         """Decode latents; every call draws new noise and begins the pulses at another place.
@@ -100,21 +87,8 @@ class SourceFilterDecoder(nn.Module):
         Args:
             z: Latents, float [B, in_channels, n_frames].
         """
-        log_gains = self.head(self.find_hidden(z).transpose(1, 2)).float().clamp(max=MAX_LOG_GAIN)
-        of_pulses, of_noise = log_gains.chunk(2, dim=2)
+        of_pulses, of_noise = (half.clamp(max=MAX_LOG_GAIN) for half in self.find_halves(z))
         return of_pulses, of_noise
-
-    def find_hidden(self, z: Tensor) -> Tensor:
-        """Return what the gains are read from, float [B, channels, n_frames].
-
-        Args:
-            z: Latents, float [B, in_channels, n_frames].
-        """
-        x = self.enter_norm(self.enter(z).transpose(1, 2)).transpose(1, 2)
-        for block in self.blocks:
-            x = block(x)
-        hidden: Tensor = self.leave_norm(x.transpose(1, 2)).transpose(1, 2)
-        return hidden
 
     def predict_log_f0(self, z: Tensor) -> Tensor:
         """Return the natural logarithm of the pitch in Hz, float32 [B, n_frames], from latents [B, channels, n_frames].
@@ -135,28 +109,6 @@ class SourceFilterDecoder(nn.Module):
             wav, self.n_fft, self.hop_length, window=self.window, center=False, return_complex=True
         )  # fmt: skip
         return spectrum.transpose(1, 2)
-
-    def invert(self, spectrum: Tensor) -> Tensor:
-        """Return the waveform of a spectrum that is framed as `compute_spectrogram` frames it.
-
-        Args:
-            spectrum: complex64 [B, n_frames, n_fft // 2 + 1], analysed with a Hann window.
-
-        Returns:
-            Waveform, float32 [B, n_frames * hop_length].
-        """
-        frames = torch.fft.irfft(spectrum, n=self.n_fft, dim=2) * self.window
-        envelope = self._overlap_add((self.window**2).expand(1, frames.shape[1], -1))
-        edge = (self.n_fft - self.hop_length) // 2
-        # At the outermost samples a single window is left, and that near its zero.
-        return self._overlap_add(frames)[:, edge:-edge] / envelope[:, edge:-edge].clamp(min=1e-4)
-
-    def _overlap_add(self, frames: Tensor) -> Tensor:
-        n_batch, n_frames, _ = frames.shape
-        n_parts = self.n_fft // self.hop_length
-        parts = frames.reshape(n_batch, n_frames, n_parts, self.hop_length)
-        shifted = [nn.functional.pad(parts[:, :, i], (0, 0, i, n_parts - 1 - i)) for i in range(n_parts)]
-        return torch.stack(shifted).sum(0).reshape(n_batch, -1)
 
 
 def make_pulses(f0_hz: Tensor, sample_rate: int, hop_length: int) -> Tensor:

@@ -254,6 +254,8 @@ def build_vits(model: ModelConfig, audio: AudioConfig, n_symbols: int, *, discri
     )
     # One unnamed language: without it coqui would warn at every start that it has to guess one.
     student = Vits(VitsConfig(model_args=args, audio=sizes, languages=["one"]))
+    if model.decoder == "spectral":
+        raise ConfigError("model.decoder: spectral is for small voices; set hifigan or source_filter")
     if model.decoder == "source_filter":
         if audio.n_fft % audio.hop_length or audio.n_fft == audio.hop_length:
             nearest = audio.hop_length * max(2, round(audio.n_fft / audio.hop_length))

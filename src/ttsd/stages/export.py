@@ -1,7 +1,9 @@
 """Export: a student becomes an ONNX file that `ttsd synth` or other programs speak with."""
 
 import functools
+import itertools
 import json
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,11 @@ NAME = "export"
 TOKENS_NAME = "tokens.txt"
 MAX_DIFFERENCE = 1e-3
 """Largest difference of a sample between the graph and the student."""
-_SENTENCE = "The old maps show a river that runs to the sea."
+_SENTENCES = (
+    "The old maps show a river that runs to the sea.",
+    "Her theory was rejected for thirty years.",
+    "Rain falls.",
+)
 _EVALUATION = "evaluation/report.json"
 
 
@@ -159,6 +165,9 @@ def _describe_for_sherpa(student: "Student") -> dict[str, str]:
 def _compare(path: Path, student: "Student", form: str) -> float | None:
     """Return the largest difference of a sample, with noise and without; none where both draw noise of their own.
 
+    Of a voice with pulses the median of some sentences counts: a pitch on the edge between two steps may fall to the
+    other side, and moves the pulses that follow.
+
     Raises:
         StageError: It is too large, or the speech is of another length.
     """
@@ -168,34 +177,34 @@ def _compare(path: Path, student: "Student", form: str) -> float | None:
     from ttsd.model.source_filter_decoder import SourceFilterDecoder
 
     synth = student.config.synth
+    has_pulses = isinstance(student.voice.waveform_decoder, SourceFilterDecoder)
     session = require("local", "onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    ids = student.symbols.encode(phonemize(_SENTENCE, student.config.language))
+    scales = [(0.0, 1.0, 0.0), (synth.noise_scale, 1.0, synth.noise_scale_duration)]
     differences = []
-    for noise_scale, noise_scale_duration in ((0.0, 0.0), (synth.noise_scale, synth.noise_scale_duration)):
-        scales, noise = (noise_scale, 1.0, noise_scale_duration), draw_noise(0)
+    # In Piper's form noise is another one in every call.
+    for sentence, (noise_scale, length_scale, noise_scale_duration) in itertools.product(
+        _SENTENCES, scales[:1] if form == "piper" else scales
+    ):
+        ids = student.symbols.encode(phonemize(sentence, student.config.language))
+        noise = draw_noise(len(ids))
         with DrawFrom(torch.from_numpy(noise)):
-            own = (
-                student.voice.synthesize(
-                    torch.tensor(ids),
-                    noise_scale=noise_scale,
-                    noise_scale_duration=noise_scale_duration,
-                    length_scale=student.duration_scale,
-                )
-                .wav.numpy()
-                .clip(-1, 1)
+            spoken = student.voice.synthesize(
+                torch.tensor(ids),
+                noise_scale=noise_scale,
+                noise_scale_duration=noise_scale_duration,
+                length_scale=length_scale * student.duration_scale,
             )
-        wav = run_voice(session, ids, scales, noise) if form == "onnx" else _run_piper(session, ids, scales)
+        own, told = spoken.wav.numpy().clip(-1, 1), (noise_scale, length_scale, noise_scale_duration)
+        wav = run_voice(session, ids, told, noise) if form == "onnx" else _run_piper(session, ids, told)
         if wav.shape != own.shape:
             raise StageError(f"{student.path}: its graph speaks {wav.size} samples where the student speaks {own.size}")
-        if form == "piper" and isinstance(student.voice.waveform_decoder, SourceFilterDecoder):
-            return None
         differences.append(float(np.abs(wav - own).max()))
-        if form == "piper":
-            # With noise it is another one in every call.
-            break
-    if max(differences) > MAX_DIFFERENCE:
-        raise StageError(f"{student.path}: its graph is {max(differences):.1g} away from the student; report this")
-    return max(differences)
+    if form == "piper" and has_pulses:
+        return None
+    difference = statistics.median_low(differences) if has_pulses else max(differences)
+    if difference > MAX_DIFFERENCE:
+        raise StageError(f"{student.path}: its graph is {difference:.1g} away from the student; report this")
+    return difference
 
 
 def _run_piper(session: Any, symbol_ids: list[int], scales: tuple[float, float, float]) -> NDArray[np.float32]:

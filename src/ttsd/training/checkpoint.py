@@ -224,7 +224,7 @@ def build_student(content: dict[str, Any], path: Path) -> Student:
     symbols = SymbolTable(**content["symbols"])
     geometry = GEOMETRIES.get(config.model.preset)
     voice: Vits | CompactVoice = (
-        CompactVoice(geometry, config.audio, symbols.n_symbols)
+        CompactVoice(geometry, config.audio, symbols.n_symbols, config.model.decoder)
         if geometry
         else build_vits(config.model, config.audio, symbols.n_symbols)
     )

@@ -12,6 +12,7 @@ from ttsd.config import Config
 from ttsd.data.corpus import Corpus
 from ttsd.errors import ConfigError, CorpusError
 from ttsd.model.compact import GEOMETRIES, CompactVoice
+from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.training.checkpoint import save_checkpoint
 from ttsd.training.compact_validator import CompactValidator
 from ttsd.training.datamodule import TrainingData, prepare_data
@@ -64,13 +65,15 @@ def train_compact(
     Returns:
         What the report tells, and `n_frames` of the teacher's speech.
     """
+    config = _choose_decoder(config, teacher)
     generator = torch.Generator().manual_seed(derive_seed(config.seed, "distil", "utterances"))
     order = torch.randperm(len(data.train), generator=generator)[: config.train.distil.n_utterances].tolist()
     renderings = render(teacher, [data.train[i] for i in order], config, cache_dir, progress)
     held_out = render(teacher, data.val, config, cache_dir, progress)
     validator = CompactValidator([one.id for one in data.val], held_out, config, judge)
     torch.manual_seed(derive_seed(config.seed, "start"))
-    student = CompactVoice(GEOMETRIES[config.model.preset], config.audio, teacher.symbols.n_symbols)
+    geometry, n_symbols = GEOMETRIES[config.model.preset], teacher.symbols.n_symbols
+    student = CompactVoice(geometry, config.audio, n_symbols, config.model.decoder)
     shelf = Shelf(run_dir, teacher.symbols, config, [])
     losses = distil(
         student, renderings, shelf, config, progress,
@@ -90,3 +93,15 @@ def train_compact(
         "validation": shelf.history,
         "n_frames": sum(one.z.shape[1] for one in renderings),
     }
+
+
+def _choose_decoder(config: Config, teacher: WhiteBox) -> Config:
+    """Return the settings with the decoder that can learn the teacher's speech, unless another one is asked for.
+
+    What a HiFi-GAN says is a function of its latents, to the sample; what sources are drawn for is not.
+    """
+    if config.model.decoder != "hifigan":
+        return config
+    drawn = isinstance(teacher.vits.waveform_decoder, SourceFilterDecoder)
+    model = config.model.model_copy(update={"decoder": "source_filter" if drawn else "spectral"})
+    return config.model_copy(update={"model": model})

@@ -15,6 +15,7 @@ from ttsd.config import Config, ModelConfig
 from ttsd.data.piper_voice import piper_voice_path
 from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError
+from ttsd.model.source_filter_decoder import MIDDLE_F0_HZ
 from ttsd.model.vits import Vits, fold_weight_norm
 from ttsd.training.batch import TrainingUtterance
 from ttsd.training.checkpoint import load_student, load_tensors, save_tensors
@@ -22,7 +23,7 @@ from ttsd.training.pitch import measure_pitch
 from ttsd.training.start import load_start
 from ttsd.utils.files import sha256_file, sha256_json
 
-_VERSION = 1
+_VERSION = 2
 _SHARD = 32
 """Sentences kept in a file."""
 
@@ -40,7 +41,7 @@ class Rendering:
     wav: Tensor
     """What the decoder made of it, float32 [n_frames * hop_length]."""
     f0_hz: Tensor
-    """Pitch of every frame, float32 [n_frames]."""
+    """Pitch of every frame, float32 [n_frames]; in the middle throughout where no decoder asks for it."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,22 @@ def render(
     Args:
         teacher: The teacher.
         utterances: The sentences.
-        config: Reads `audio`.
+        config: Reads `audio` and `model.decoder`.
         cache_dir: Where renderings are kept, by teacher and text.
         progress: Told how many sentences are done.
     """
     done: list[Rendering] = []
     for first in range(0, len(utterances), _SHARD):
         shard = [list(utterance.symbol_ids) for utterance in utterances[first : first + _SHARD]]
-        identity = [_VERSION, teacher.sha256, teacher.length_scale, config.audio.model_dump(mode="json"), shard]
+        pitched = config.model.decoder == "source_filter"
+        identity = [
+            _VERSION,
+            teacher.sha256,
+            teacher.length_scale,
+            config.audio.model_dump(mode="json"),
+            pitched,
+            shard,
+        ]
         path = cache_dir / f"rendering-{sha256_json(identity)[:20]}.pt"
         if path.is_file():
             rows = load_tensors(path)["rows"]
@@ -127,5 +136,7 @@ def _speak(teacher: WhiteBox, symbol_ids: Sequence[int], config: Config) -> Rend
     spoken = teacher.vits.synthesize(ids, noise_scale=0.0, noise_scale_duration=0.0, length_scale=teacher.length_scale)
     # Outside the inference mode they were made in, a loss can be taken of them.
     wav = spoken.wav.clone()
-    f0_hz = torch.from_numpy(measure_pitch(wav.numpy(), config.audio))
+    f0_hz = torch.full((spoken.z.shape[1],), MIDDLE_F0_HZ)
+    if config.model.decoder == "source_filter":
+        f0_hz = torch.from_numpy(measure_pitch(wav.numpy(), config.audio))
     return Rendering(ids, spoken.durations.long().clone(), spoken.z.clone(), wav, f0_hz)
