@@ -558,6 +558,8 @@ class EvaluateConfig(Settings):
     """The report.json of an earlier evaluation, to tell what has changed since."""
     with_start: bool = True
     """Evaluate the voice the student started from as well."""
+    lanes: bool = False
+    """Also each part of a small voice with the other part of its teacher."""
     split: Literal["train", "val", "test", "all"] = "test"
     """Which utterances of the corpus are evaluated."""
     max_utterances: Count | None = None

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import piper
 import pytest
+import soundfile
 import torch
 
 from ttsd.config import load_config
 from ttsd.data.phonemes import phonemize
 from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError, ConfigError
-from ttsd.stages import export, train
+from ttsd.model.source_filter_decoder import SourceFilterDecoder
+from ttsd.model.vits import build_vits
+from ttsd.stages import evaluate, export, synth, train
 from ttsd.training.batch import TrainingUtterance
 from ttsd.training.checkpoint import load_student, save_checkpoint
 from ttsd.training.rendering import load_teacher, render
@@ -112,6 +115,64 @@ def test_a_student_of_ours_is_a_teacher_and_a_compact_one_is_none(voice, run_dir
         load_teacher(load_config(None, [f"teacher.ckpt={run_dir / 'best.ckpt'}"]))
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         load_teacher(load_config(None, ["teacher.ckpt=nowhere.ckpt"]))
+
+
+def test_a_teacher_that_filters_sources_is_learnt_with_sources(curated_corpus, run_dir, tmp_path):
+    assert load_student(run_dir / "best.ckpt").config.model.decoder == "spectral"
+    torch.manual_seed(0)
+    config = load_config(None, ["model.decoder=source_filter"])
+    symbols = SymbolTable.default()
+    vits = build_vits(config.model, config.audio, symbols.n_symbols)
+    save_checkpoint(tmp_path / "vits.ckpt", config, symbols, vits.state_dict())
+    settings = [*SETTINGS, f"teacher.ckpt={tmp_path / 'vits.ckpt'}", "train.distil.max_steps=2"]
+    train.run(curated_corpus, tmp_path / "run", load_config(None, settings))
+    student = load_student(tmp_path / "run" / "best.ckpt")
+    assert student.config.model.decoder == "source_filter"
+    assert isinstance(student.voice.waveform_decoder, SourceFilterDecoder)
+
+
+def test_the_chain_from_bought_speech_to_a_small_voice_without_torch(curated_corpus, tmp_path):
+    """A corpus teaches a VITS, that one a compact voice, and the corpus's clips are what it is compared with."""
+    vits = [
+        "train.max_steps=2", "train.checkpoint_every_steps=2", "train.batch_size=2", "train.accelerator=cpu",
+        "train.completion.n_utterances=2", "train.completion.max_steps=2", "train.completion.batch_size=2",
+        *SETTINGS[-2:],
+    ]  # fmt: skip
+    train.run(curated_corpus, tmp_path / "vits", load_config(None, vits))
+    teacher = tmp_path / "vits" / "best.ckpt"
+    train.run(curated_corpus, tmp_path / "small", load_config(None, [*SETTINGS, f"teacher.ckpt={teacher}"]))
+    student = tmp_path / "small" / "best.ckpt"
+    settings = [
+        f"evaluate.ckpt={student}", "evaluate.lanes=true", "evaluate.n_bootstrap=100", "evaluate.speed_sentences=1",
+        "evaluate.max_utterances=2", "n_workers=1", *SETTINGS[-2:],
+    ]  # fmt: skip
+    evaluation = tmp_path / "small" / "evaluation"
+    details = evaluate.run(curated_corpus, evaluation, load_config(None, settings)).details
+    roles = {one["name"]: one["role"] for one in details["systems"]}
+    assert roles == {"student": "student", "teacher_latents": "lane", "student_latents": "lane"}
+    assert set(details["metrics"]["wer"]["systems"]) == set(roles)
+    # Both lanes have the teacher's timing.
+    for clip in (evaluation / "wavs" / "teacher_latents").iterdir():
+        lengths = [soundfile.info(evaluation / "wavs" / name / clip.name).frames for name in roles]
+        assert lengths[1] == lengths[2] != lengths[0]
+    page = (evaluation / "report.html").read_text()
+    assert "student latents" in page
+    assert "timed by the teacher" in page
+    export.run(student, tmp_path / "export", load_config(None, ()))
+    exported = tmp_path / "export" / "small.onnx"
+    assert json.loads(exported.with_suffix(".json").read_text())["metrics"]["n_sentences"] == 2
+    duration_s = synth.speak_to_file("Rain falls.", tmp_path / "a.wav", load_config(None, [f"synth.ckpt={exported}"]))
+    assert duration_s > 0.1
+
+
+def test_lanes_are_those_of_one_small_voice(curated_corpus, run_dir, voice, tmp_path):
+    for given, told in (
+        ([f"{run_dir / 'best.ckpt'}", f"{run_dir / 'last.ckpt'}"], "name one"),
+        ([f"{voice}"], "a medium voice; evaluate.lanes is for small ones"),
+    ):
+        settings = load_config(None, [f"evaluate.ckpt={json.dumps(given)}", "evaluate.lanes=true"])
+        with pytest.raises(CheckpointError, match=told):
+            evaluate.run(curated_corpus, tmp_path / "evaluation", settings)
 
 
 def test_what_does_not_fit_is_told_before_anything_is_made(curated_corpus, tmp_path, voice):

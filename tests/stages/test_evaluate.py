@@ -402,13 +402,13 @@ def test_a_figure_that_does_not_exist_is_told_before_anything_is_measured(record
 def test_students_are_named_by_what_tells_them_apart(recordings, run_dir, tmp_path):
     shutil.copytree(run_dir, tmp_path / "two")
     paths = (run_dir / "last.ckpt", tmp_path / "two/last.ckpt", recordings / "flat")
-    systems = find_systems(recordings / "flat", parse_config({"evaluate": {"ckpt": paths}}, "test"), load_joe)
+    systems = find_systems(recordings / "flat", parse_config({"evaluate": {"ckpt": paths}}, "test"), load_joe, {})
     names = [system.name for system in systems]
     assert len(set(names)) == 3
     assert names[1] == "two_last"
     assert all(name.isidentifier() for name in names)
     with pytest.raises(CheckpointError, match="named twice"):
-        find_systems(recordings / "flat", parse_config({"evaluate": {"ckpt": paths[:1] * 2}}, "test"), load_joe)
+        find_systems(recordings / "flat", parse_config({"evaluate": {"ckpt": paths[:1] * 2}}, "test"), load_joe, {})
 
 
 def test_a_missing_start_is_noted(evaluated):

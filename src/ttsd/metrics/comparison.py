@@ -15,6 +15,7 @@ from ttsd.metrics.statistics import Interval, Statistic, gap_closed, paired_boot
 TAKE2 = "take2"
 """The teacher's second take of every sentence: how far the teacher is from itself."""
 START = "start"
+LANE = "lane"
 """The voice that the student started from."""
 BASELINE = "baseline"
 """The student of an earlier report."""

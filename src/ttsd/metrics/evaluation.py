@@ -14,6 +14,7 @@ from ttsd.metrics.catalogue import METRICS, margin_of
 from ttsd.metrics.categories import CATEGORIES
 from ttsd.metrics.comparison import (
     BASELINE,
+    LANE,
     MIN_SENTENCES,
     START,
     STUDENT,
@@ -182,6 +183,11 @@ class Evaluation:
         for reason, count in self.count_dropped().items():
             if "_of_" in reason:
                 yield f"left out {count} sentences ({reason}): who lacks the bad ones looks better"
+        if any(system["role"] == LANE for system in self.systems):
+            yield (
+                "teacher_latents: the teacher's latents through the student's decoder, which alone is at fault there; "
+                "student_latents: the student's latents, timed by the teacher, through the teacher's decoder"
+            )
         if config.evaluate.with_start and START not in self.names:
             yield "no starting voice: there is no start.ckpt beside the student's checkpoint"
         for name in self.names:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from ttsd.config import Config
 from ttsd.data.corpus import METADATA_NAME, Corpus, read_corpus
 from ttsd.errors import CheckpointError, CorpusError
-from ttsd.metrics.comparison import BASELINE, START, STUDENT, TAKE2
+from ttsd.metrics.comparison import BASELINE, LANE, START, STUDENT, TAKE2
 from ttsd.metrics.measurement import TEACHER
 from ttsd.metrics.speaking import Loader
 from ttsd.metrics.speed import Speaker
@@ -31,7 +31,7 @@ class System:
     name: str
     """A word, for formulas and folders."""
     role: str
-    """`take2`, `student` or `start`."""
+    """`take2`, `student`, `lane` or `start`."""
     path: Path
     """A checkpoint, or a corpus of what it has spoken."""
     loader: Loader
@@ -48,13 +48,16 @@ class System:
         return sha256_file(self.path) if self.is_voice else sha256_json(hash_tree(self.path))
 
 
-def find_systems(in_dir: Path, config: Config, load: Callable[[Path], Speaker]) -> list[System]:
+def find_systems(
+    in_dir: Path, config: Config, load: Callable[[Path], Speaker], lanes: Mapping[str, Callable[[Path], Speaker]]
+) -> list[System]:
     """Return those to be compared with the teacher, in the order of the report.
 
     Args:
         in_dir: The teacher's corpus.
         config: Reads `evaluate`.
         load: Loads a checkpoint; picklable.
+        lanes: Load a student's lanes, by name.
 
     Raises:
         CheckpointError: No student is named, or one is neither a checkpoint nor a corpus.
@@ -80,6 +83,12 @@ def find_systems(in_dir: Path, config: Config, load: Callable[[Path], Speaker]) 
             )
     names = [STUDENT] if len(settings.ckpt) == 1 else _name(settings.ckpt)
     systems += [make(name, STUDENT, path) for name, path in zip(names, settings.ckpt, strict=True)]
+    if settings.lanes:
+        if len(settings.ckpt) > 1 or not settings.ckpt[0].is_file():
+            raise CheckpointError("evaluate.lanes: they are those of one checkpoint; name one")
+        for name, load_lane in lanes.items():
+            load_lane_of = functools.partial(load_lane, settings.ckpt[0])
+            systems.append(System(name, LANE, settings.ckpt[0], load_lane_of))
     starts = {path.with_name(START_CHECKPOINT) for path in settings.ckpt if path.is_file()}
     starts = {path for path in starts if path.is_file()}
     # With students of several starts there is no one way that each has gone.

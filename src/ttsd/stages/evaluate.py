@@ -1,5 +1,6 @@
 """`evaluate`: teacher, students and starting voice on the same held-out sentences."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from ttsd.data.split import select_split
 from ttsd.errors import ConfigError, EvaluationError, FigureError, TtsdError
 from ttsd.metrics.catalogue import BY_KEY
 from ttsd.metrics.cepstral import PRESET
-from ttsd.metrics.comparison import STUDENT, add_similarity
+from ttsd.metrics.comparison import LANE, STUDENT, add_similarity
 from ttsd.metrics.evaluation import Evaluation, collect_figures, name_figures, read_earlier
 from ttsd.metrics.formula import Formula
 from ttsd.metrics.intelligibility import identify_recognizer
 from ttsd.metrics.speaking import WAVS_NAME, measure_speakers
-from ttsd.metrics.speed import SPEED_NAME, read_speed, time_speakers
+from ttsd.metrics.speed import SPEED_NAME, Speaker, read_speed, time_speakers
 from ttsd.metrics.systems import System, describe_systems, find_systems, read_recordings
 from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, finish_stage, no_progress
 from ttsd.training.speakers import load_speaker
@@ -58,7 +59,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     conditions = [Formula(text, is_condition=True) for text in settings.fail_if]
     ranked = Formula(settings.rank, is_condition=False)
     earlier = None if settings.baseline is None else read_earlier(settings.baseline)
-    systems = find_systems(in_dir, config, load_speaker)
+    systems = find_systems(in_dir, config, load_speaker, _LANES)
     _check_names([*conditions, ranked], systems, with_baseline=earlier is not None)
     corpus = read_corpus(in_dir)
     utterances = choose(corpus, config)
@@ -158,8 +159,18 @@ def evaluate_systems(
         clear_partial(out_dir)
         raise EvaluationError(f"{corpus.root}: no utterance can be evaluated; the first is {name}: {reason} ({value})")
     texts = [sentence.transcript for sentence in sentences[: config.evaluate.speed_sentences]]
+    loaders = {system.name: system.loader for system in systems if system.is_voice and system.role != LANE}
     speed = time_speakers(loaders, texts, out_dir, seed=seed, n_workers=config.n_workers, progress=progress)
     return Evaluation(add_similarity(sentences), dropped, describe_systems(systems), speed)
+
+
+def _load_lane(name: str, path: Path) -> Speaker:
+    from ttsd.training.lanes import load_lane
+
+    return load_lane(name, path)
+
+
+_LANES = {name: functools.partial(_load_lane, name) for name in ("teacher_latents", "student_latents")}
 
 
 def _hash_inputs(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[str, str]:

@@ -14,6 +14,7 @@ ROLES = {
     "teacher": "the voice to be learnt",
     "take2": "the teacher once more: as far as it is from itself",
     "student": "what was learnt",
+    "lane": "a part of the student with the other part of its teacher",
     "start": "the voice the student started from",
 }
 Timings = Mapping[str, Mapping[str, Any]]
@@ -54,6 +55,7 @@ def write_report(
         roles=roles,
         hints=ROLES,
         students=students,
+        lanes=[name for name, role in roles.items() if role == "lane"],
         best=best,
         tables={name: [_summarize(details, metric, name) for metric in details["catalogue"]] for name in students},
         gaps={name: _draw_gap(details["gap_closed"][name]) for name in students},
