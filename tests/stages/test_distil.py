@@ -154,7 +154,7 @@ def test_the_chain_from_bought_speech_to_a_small_voice_without_torch(curated_cor
     # Both lanes have the teacher's timing.
     for clip in (evaluation / "wavs" / "teacher_latents").iterdir():
         lengths = [soundfile.info(evaluation / "wavs" / name / clip.name).frames for name in roles]
-        assert lengths[1] == lengths[2] != lengths[0]
+        assert lengths[1] == lengths[2]
     page = (evaluation / "report.html").read_text()
     assert "student latents" in page
     assert "timed by the teacher" in page
