@@ -2,7 +2,7 @@
 
 import pytest
 
-from ttsd.training.shelf import is_over, rank
+from ttsd.training.shelf import describe, is_over, rank
 from ttsd.training.validator import choose_sentences
 
 
@@ -18,6 +18,13 @@ def test_the_best_checkpoint_is_told_by_the_score_and_not_by_losses() -> None:
 
 def test_patience_is_never_over_where_nothing_is_held_out() -> None:
     assert not is_over([{"step": step, "duration_scale": 1.0} for step in range(9)], 2)
+
+
+def test_a_line_of_progress_tells_the_latest_validation_and_the_best() -> None:
+    assert describe([]) == describe([{"step": 5, "duration_scale": 1.0}]) == ""
+    assert describe([entry(100, 21.34)]) == "score 21.3 at 100, the best so far"
+    late = entry(200, 25) | {"cer": 0.0456}
+    assert describe([entry(100, 21.34), late]) == "score 25.0 at 200 (CER 4.6 %); the best is 100"
 
 
 def test_of_equals_the_later_one_is_the_best() -> None:

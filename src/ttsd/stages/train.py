@@ -321,7 +321,7 @@ def _fit(
             limit_train_batches=train.max_steps - module.step,
             limit_val_batches=0,
             logger=loggers,
-            callbacks=[ProgressLine(progress), Checkpoints(shelf, validator, signals), signals],
+            callbacks=[ProgressLine(progress, shelf), Checkpoints(shelf, validator, signals), signals],
             log_every_n_steps=1,
             enable_checkpointing=False,
             enable_progress_bar=False,

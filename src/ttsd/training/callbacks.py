@@ -11,7 +11,7 @@ import torch
 from ttsd.model.vits import voice_state
 from ttsd.report import Progress
 from ttsd.training.checkpoint import save_checkpoint
-from ttsd.training.shelf import Shelf, is_over
+from ttsd.training.shelf import Shelf, describe, is_over
 from ttsd.training.validator import Validator
 from ttsd.training.vits_module import VitsModule
 
@@ -19,15 +19,16 @@ LAST_NAME = "last.ckpt"
 
 
 class ProgressLine(lightning.Callback):
-    """Tells the stage's progress after every step."""
+    """Tells the stage's progress after every step, and the latest validation."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, shelf: Shelf) -> None:
         self.progress = progress
+        self.shelf = shelf
 
     def on_train_batch_end(self, _: lightning.Trainer, pl_module: lightning.LightningModule, *__: Any) -> None:
         """Report the step."""
         assert isinstance(pl_module, VitsModule)
-        self.progress(pl_module.step, pl_module.config.train.max_steps, "training")
+        self.progress(pl_module.step, pl_module.config.train.max_steps, "training", describe(self.shelf.history))
 
 
 class StopSignals(lightning.Callback):

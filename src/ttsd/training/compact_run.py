@@ -1,7 +1,7 @@
 """A compact student from its teacher to its checkpoints."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ttsd.data.corpus import Corpus
 from ttsd.errors import ConfigError, CorpusError
 from ttsd.model.compact import GEOMETRIES, CompactVoice
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
+from ttsd.report import Progress
 from ttsd.training.checkpoint import save_checkpoint
 from ttsd.training.compact_validator import CompactValidator
 from ttsd.training.datamodule import TrainingData, prepare_data
@@ -46,7 +47,7 @@ def train_compact(
     run_dir: Path,
     config: Config,
     cache_dir: Path,
-    progress: Callable[[int, int, str], None],
+    progress: Progress,
     judge: Judge | None,
     loggers: Sequence[Logger],
 ) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ttsd.model.mel import compute_spectrogram
 from ttsd.model.small_discriminator import SmallDiscriminator
 from ttsd.model.source_filter_decoder import decode, pitch_loss
 from ttsd.model.vits import Vits, build_vits
+from ttsd.report import Progress
 from ttsd.training.batch import TrainingUtterance, UtteranceDataset
 from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
 from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss
@@ -36,7 +37,6 @@ from ttsd.utils.seeds import derive_seed
 _DECODER, _DISCRIMINATOR = "decoder", "discriminator"
 _OPPONENTS_LEAD = 50
 """Steps in which the new discriminator learns alone."""
-Tell = Callable[[int, int, str], None]
 
 
 def adapt_decoder(
@@ -44,7 +44,7 @@ def adapt_decoder(
     utterances: Sequence[TrainingUtterance],
     store: AudioStore,
     config: Config,
-    progress: Tell,
+    progress: Progress,
     validate: Callable[[Vits, int], dict[str, float]],
 ) -> tuple[dict[str, list[float]], list[dict[str, float]]]:
     """Let the decoder of a run's best voice learn from the latents of the text; done before, it is left as it is.
@@ -180,7 +180,7 @@ def _distance(original: Tensor, made: Tensor, pitch: Tensor | None, config: Conf
 
 
 def speak_latents(
-    student: Vits, utterances: Sequence[TrainingUtterance], store: AudioStore, config: Config, progress: Tell
+    student: Vits, utterances: Sequence[TrainingUtterance], store: AudioStore, config: Config, progress: Progress
 ) -> Spoken:
     """Let the text speak each clip in latents, with the clip's own timing.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ttsd.config import Config
 from ttsd.model.compact import CompactVoice, FrontEnd
 from ttsd.model.small_discriminator import SmallDiscriminator
+from ttsd.report import Progress
 from ttsd.training.decoder import learn, polish
 from ttsd.training.phase import Schedule, Turns, find_device, look, minimize_watched, mixed_precision
 from ttsd.training.rendering import Rendering
@@ -32,7 +33,7 @@ def distil(
     renderings: Sequence[Rendering],
     shelf: Shelf,
     config: Config,
-    progress: Callable[[int, int, str], None],
+    progress: Progress,
     validate: Callable[[CompactVoice, int], dict[str, float]],
 ) -> dict[str, list[float]]:
     """Train a compact student, phase after phase; stopped in the middle, it goes on from what it saved.

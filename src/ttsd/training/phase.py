@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from ttsd.config import TrainConfig
 from ttsd.errors import StageError
 from ttsd.model.vits import Voice
+from ttsd.report import Progress
 from ttsd.training.checkpoint import load_tensors, save_tensors
 from ttsd.training.schedule import learning_rate_at
-from ttsd.training.shelf import Shelf
+from ttsd.training.shelf import Shelf, describe
 
 _SAVE_EVERY_STEPS = 100
 _BETAS = (0.8, 0.99)
@@ -111,7 +112,7 @@ def minimize_watched(
     schedule: Schedule,
     shelf: Shelf,
     before: int,
-    progress: Callable[[int, int, str], None],
+    progress: Progress,
     validate: Callable[[Voice, int], dict[str, float]] | None,
 ) -> list[float]:
     """Minimise losses over parts of a student, and keep the best voices on the way; see `minimize`.
@@ -130,7 +131,10 @@ def minimize_watched(
     kept = shelf.run_dir / f"{name}.ckpt"
     shelf.history += load_tensors(kept)["watched"] if kept.is_file() else []
     watch = functools.partial(look, student, shelf, validate, before) if validate else None
-    means = minimize(parts, turns, schedule, kept, progress, watch)
+    means = minimize(
+        parts, turns, schedule, kept,
+        lambda done, total, note: progress(done, total, note, describe(shelf.history)), watch,
+    )  # fmt: skip
     student.eval()
     return means
 

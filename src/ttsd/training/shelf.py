@@ -81,6 +81,17 @@ def score(entry: dict[str, float]) -> float:
     return sum(entry.get(name, 0.0) for name in _LOSSES)
 
 
+def describe(history: Sequence[dict[str, float]]) -> str:
+    """Return the latest validation and the best one in a few words, for a line of progress; nothing without one."""
+    if not history or not is_measured(history[-1]):
+        return ""
+    last, (best, *_) = history[-1], rank(history)
+    told = f"score {score(last):.1f} at {int(last['step'])}"
+    if "cer" in last:
+        told += f" (CER {100 * last['cer']:.1f} %)"
+    return f"{told}, the best so far" if best == last["step"] else f"{told}; the best is {best}"
+
+
 def is_measured(entry: dict[str, float]) -> bool:
     """Tell whether a validation had something to measure by."""
     return any(name in entry for name in ("score", *_LOSSES))

@@ -1,0 +1,169 @@
+"""Small voices of three sizes, distilled from one teacher: quality and speed against size, as a table and a figure.
+
+python benchmarks/frontier.py [--work datasets/frontier] [--recipe configs/compact_distill.yaml] [--set KEY=VALUE ...]
+    [--figure docs/frontier.svg]
+
+Everything goes through the commands of `ttsd`: joe reads the study guides, and once more the sentences of the package
+that nothing is trained on; each size is trained on the former and measured on the latter and on the guides' held-out
+sections. Goes on where it was stopped. Speeds are those of onnxruntime on one thread; the VITS of the paper is there
+with random weights, for its size and speed alone.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from black_box import ROOT, ttsd
+from compact_speed import load_piper, measure_rtf
+
+from ttsd.config import Config, ModelConfig
+from ttsd.data.corpus import copy_clip, read_corpus, write_corpus
+from ttsd.data.onnx_voice import load_voice
+from ttsd.data.piper_voice import piper_voice_path
+from ttsd.data.symbols import SymbolTable
+from ttsd.model.vits import build_vits
+from ttsd.training.checkpoint import save_checkpoint
+
+SIZES = ("micro", "nano", "compact")
+PIPER_PARAMETERS = 15_650_475
+"""Weights in the graph of the packaged voice."""
+N_SYMBOLS = 256
+
+
+def prepare(work: Path) -> tuple[Path, Path]:
+    """Return the corpus to train on, and the one to measure by: what was held out of both."""
+    settings = ("generate.teacher=piper",)
+    guides, processed = ROOT / "examples/study_guides", work / "processed"
+    ttsd("generate", guides, work / "raw", settings=settings)
+    ttsd("preprocess", work / "raw", processed)
+    ttsd("generate", "--held-out", work / "held_out/raw", settings=settings)
+    ttsd("preprocess", work / "held_out/raw", work / "held_out/processed")
+    tests = work / "tests"
+    if not (tests / "metadata.csv").is_file():
+        kept = []
+        for name, corpus in (("guides", read_corpus(processed)), ("package", read_corpus(work / "held_out/processed"))):
+            for utterance in corpus.utterances:
+                if name == "package" or utterance.split == "test":
+                    copy_clip(corpus.clip_path(utterance), tests, utterance.id)
+                    kept.append(utterance.model_copy(update={"split": "test"}))
+        write_corpus(tests, kept)
+    return processed, tests
+
+
+def measure(run: Path, tests: Path) -> dict[str, Any]:
+    """Evaluate and export the best voice of a run, and time it."""
+    checkpoint, evaluation = run / "best.ckpt", run / "evaluation"
+    settings = ("evaluate.split=all", "evaluate.lanes=true", "evaluate.speed_sentences=4")
+    ttsd("evaluate", tests, evaluation, "--ckpt", checkpoint, settings=settings)
+    ttsd("export", "--ckpt", checkpoint)
+    details = json.loads((evaluation / "report.json").read_text())["details"]
+    voice = load_voice(run / "export" / f"{run.name}.onnx")
+    figures: dict[str, Any] = {"n": len(details["utterances"]), "parameters": voice.n_parameters}
+    for key in ("wer", "cer", "similarity", "dnsmos"):
+        metric = details["metrics"][key]
+        figures[key] = metric["systems"]["student"]["value"]
+        figures[f"{key}_hi"] = metric["systems"]["student"]["hi"]
+        figures[f"teacher_{key}"] = metric["teacher"]
+    figures["rtf"] = measure_rtf(lambda text: voice.speak(text, seed=0), voice.sample_rate)
+    return figures
+
+
+def time_vits(work: Path) -> dict[str, float]:
+    """Return size and speed of the paper's VITS with random weights."""
+    folder = work / "vits"
+    config = Config(model=ModelConfig(preset="high", duration_predictor="stochastic"))
+    if not (folder / "export/vits.onnx").is_file():
+        torch.manual_seed(0)
+        voice = build_vits(config.model, config.audio, N_SYMBOLS)
+        save_checkpoint(folder / "best.ckpt", config, SymbolTable.default(), voice.state_dict())
+        ttsd("export", "--ckpt", folder / "best.ckpt")
+    voice = load_voice(folder / "export/vits.onnx")
+    return {
+        "parameters": float(voice.n_parameters),
+        "rtf": measure_rtf(lambda text: voice.speak(text, seed=0), voice.sample_rate),
+    }
+
+
+def draw(rows: dict[str, dict[str, Any]], piper: dict[str, float], vits: dict[str, float], path: Path) -> None:
+    """Draw word errors, predicted opinion and speed against the number of parameters."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams.update(
+        {"svg.hashsalt": "ttsd", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+    )
+    figure, axes = pyplot.subplots(1, 3, figsize=(9.5, 3.1), constrained_layout=True)
+    sizes = [row["parameters"] / 1e6 for row in rows.values()]
+    teacher = next(iter(rows.values()))
+    panels = (
+        ("word error rate, %", [100 * row["wer"] for row in rows.values()], 100 * teacher["teacher_wer"], None),
+        ("DNSMOS", [row["dnsmos"] for row in rows.values()], teacher["teacher_dnsmos"], None),
+        ("times as fast as speech", [1 / row["rtf"] for row in rows.values()], 1 / piper["rtf"], 1 / vits["rtf"]),
+    )
+    for axis, (title, values, of_teacher, of_vits) in zip(axes, panels, strict=True):
+        axis.plot(sizes, values, "o-", color="#0b6e99")
+        for name, x, y in zip(rows, sizes, values, strict=True):
+            axis.annotate(name, (x, y), textcoords="offset points", xytext=(6, 6))
+        axis.plot(piper["parameters"] / 1e6, of_teacher, "D", color="#b35c00")
+        axis.annotate(
+            "teacher (Piper)", (piper["parameters"] / 1e6, of_teacher), textcoords="offset points", xytext=(-12, 8)
+        )
+        if of_vits is not None:
+            axis.plot(vits["parameters"] / 1e6, of_vits, "s", color="#666666")
+            axis.annotate("VITS", (vits["parameters"] / 1e6, of_vits), textcoords="offset points", xytext=(-6, 8))
+        axis.set(title=title, xlabel="parameters, millions", xscale="log")
+        axis.margins(0.2)
+        axis.grid(alpha=0.25)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=ROOT / "datasets/frontier")
+    parser.add_argument("--recipe", type=Path, default=ROOT / "configs/compact_distill.yaml")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    parser.add_argument("--figure", type=Path)
+    options = parser.parse_args()
+    corpus, tests = prepare(options.work)
+    rows: dict[str, dict[str, Any]] = {}
+    for size in options.sizes:
+        run, clock = options.work / size, options.work / f"{size}.seconds"
+        begun_s = time.perf_counter()
+        ttsd("train", options.recipe, corpus, run, settings=(f"model.preset={size}", *options.settings))
+        if not clock.is_file():
+            clock.write_text(f"{time.perf_counter() - begun_s:.0f}")
+        rows[size] = measure(run, tests) | {"train_s": int(clock.read_text())}
+    teacher = load_piper(piper_voice_path("joe"))
+
+    def speak_as_piper(text: str) -> Any:
+        return torch.cat([torch.from_numpy(chunk.audio_float_array) for chunk in teacher.synthesize(text)]).numpy()
+
+    piper = {"parameters": float(PIPER_PARAMETERS), "rtf": measure_rtf(speak_as_piper, teacher.config.sample_rate)}
+    vits = time_vits(options.work)
+    print("| voice | parameters | training | WER | up to | CER | DNSMOS | similarity | × real time | Piper's / it |")
+    print("|---" * 10 + "|")
+    first = next(iter(rows.values()))
+    told = f"{first['teacher_wer']:.1%} | | {first['teacher_cer']:.1%} | {first['teacher_dnsmos']:.2f} | "
+    told += f"{first['teacher_similarity']:.3f}"
+    print(f"| joe (Piper) | {piper['parameters'] / 1e6:.1f} M | | {told} | {piper['rtf']:.4f} | 1 |")
+    for name, row in rows.items():
+        print(
+            f"| {name} | {row['parameters'] / 1e6:.1f} M | {row['train_s'] / 60:.0f} min | {row['wer']:.1%} | "
+            f"{100 * row['wer_hi']:+.1f} | {row['cer']:.1%} | {row['dnsmos']:.2f} | {row['similarity']:.3f} | "
+            f"{row['rtf']:.4f} | {piper['rtf'] / row['rtf']:.1f} |"
+        )
+    print(f"| VITS (speed alone) | {vits['parameters'] / 1e6:.1f} M | | | | | | | {vits['rtf']:.4f} | "
+          f"{piper['rtf'] / vits['rtf']:.2f} |")  # fmt: skip
+    print(f"{first['n']} held-out sentences; `up to`: upper end of the 95 % interval of the difference in WER, points")
+    if options.figure:
+        draw(rows, piper, vits, options.figure)
+
+
+if __name__ == "__main__":
+    main()
