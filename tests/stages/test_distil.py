@@ -67,7 +67,7 @@ from pathlib import Path
 from ttsd.config import load_config
 from ttsd.stages import train
 source, out, at, *settings = sys.argv[1:]
-def progress(done, total, note=""):
+def progress(done, total, note="", detail=""):
     if f"{note}:{done}" == at:
         os.kill(os.getpid(), signal.SIGKILL)
 train.run(Path(source), Path(out), load_config(None, settings), progress)
