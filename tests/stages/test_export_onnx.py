@@ -20,7 +20,7 @@ from ttsd.metrics.intelligibility import Recognizer, normalize_english
 from ttsd.model.compact import GEOMETRIES, CompactVoice
 from ttsd.model.draws import DrawFrom
 from ttsd.model.vits import build_vits
-from ttsd.stages import export, synth
+from ttsd.stages import evaluate, export, synth
 from ttsd.training.checkpoint import load_student, save_checkpoint
 from ttsd.utils.files import sha256_file, write_json
 
@@ -170,6 +170,14 @@ def test_a_corpus_is_spoken_by_it_as_one_by_one(joe, tmp_path):
     for name in ("0001", "0002", "0003"):
         clips = [(tmp_path / folder / "wavs" / f"{name}.wav").read_bytes() for folder in ("one", "two")]
         assert clips[0] == clips[1]
+
+
+def test_it_is_evaluated_as_a_checkpoint_is(joe, processed_corpus, tmp_path):
+    settings = [f"evaluate.ckpt={joe}", "evaluate.split=all", "evaluate.max_utterances=1", "evaluate.n_bootstrap=100",
+                "evaluate.speed_sentences=1", "n_workers=1"]  # fmt: skip
+    details = evaluate.run(processed_corpus, tmp_path / "evaluation", load_config(None, settings)).details
+    assert details["metrics"]["cer"]["systems"]["student"]["value"] < 0.2
+    assert details["sizes"]["student"]["parameters"] == load_voice(joe).n_parameters
 
 
 def test_a_phoneme_without_a_symbol_is_named(joe):
