@@ -58,10 +58,10 @@ def write_untrained(folder: Path) -> list[Path]:
     """Export the three sizes."""
     paths = []
     for preset, geometry in GEOMETRIES.items():
-        config = Config(model=ModelConfig(preset=preset))
+        config = Config(model=ModelConfig(preset=preset, decoder="spectral"))
         torch.manual_seed(0)
         symbols = SymbolTable.default()
-        voice = CompactVoice(geometry, config.audio, symbols.n_symbols)
+        voice = CompactVoice(geometry, config.audio, symbols.n_symbols, config.model.decoder)
         with torch.no_grad():
             voice.front_end.duration_predictor.proj.weight.zero_()
             voice.front_end.duration_predictor.proj.bias.fill_(_LOG_FRAMES)

@@ -422,8 +422,8 @@ class DecoderConfig(Settings):
 class DistilConfig(Settings):
     """How a compact student learns from what the teacher does within; then `train.decoder` has its turn."""
 
-    n_utterances: Count = 700
-    """Sentences of the training set that the teacher speaks for it."""
+    n_utterances: Count = 2000
+    """Sentences that the teacher speaks for it at most, of the training set and of `teacher.texts`."""
     max_steps: Annotated[int, Field(ge=0)] = 1500
     """Steps of the front end: durations and latents."""
     batch_size: Count = 16
@@ -636,6 +636,8 @@ class TeacherConfig(Settings):
     """`joe`, or the `.onnx` file of a Piper voice."""
     ckpt: Path | None = None
     """A VITS student of ours in its place."""
+    texts: Path | None = None
+    """Text file of sentences that it speaks besides those of the corpus, one a line."""
 
 
 class Config(Settings):
@@ -695,9 +697,13 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
     alone = copy.deepcopy(tree)
     for override in overrides:
         _apply_override(tree, override)
-    # A mistake that the file does not make by itself is one of the command line.
-    blame_file = path is not None and (tree == alone or not _is_valid(alone))
-    return parse_config(tree, origin=str(path) if blame_file else "--set")
+    try:
+        return parse_config(tree, origin="--set")
+    except ConfigError:
+        # A mistake that the file makes by itself is not one of the command line.
+        if path is not None:
+            parse_config(alone, origin=str(path))
+        raise
 
 
 def parse_config(tree: Mapping[str, Any], origin: str) -> Config:
@@ -714,14 +720,6 @@ def parse_config(tree: Mapping[str, Any], origin: str) -> Config:
         return Config.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(f"{origin}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
-
-
-def _is_valid(tree: Mapping[str, Any]) -> bool:
-    try:
-        Config.model_validate(tree)
-    except ValidationError:
-        return False
-    return True
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

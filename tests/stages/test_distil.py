@@ -13,9 +13,11 @@ import soundfile
 import torch
 
 from ttsd.config import load_config
+from ttsd.data.corpus import read_corpus
 from ttsd.data.phonemes import phonemize
+from ttsd.data.split import split_of
 from ttsd.data.symbols import SymbolTable
-from ttsd.errors import CheckpointError, ConfigError
+from ttsd.errors import CheckpointError, ConfigError, CorpusError
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.model.vits import build_vits
 from ttsd.stages import evaluate, export, synth, train
@@ -163,6 +165,26 @@ def test_the_chain_from_bought_speech_to_a_small_voice_without_torch(curated_cor
     assert json.loads(exported.with_suffix(".json").read_text())["metrics"]["n_sentences"] == 2
     duration_s = synth.speak_to_file("Rain falls.", tmp_path / "a.wav", load_config(None, [f"synth.ckpt={exported}"]))
     assert duration_s > 0.1
+
+
+def test_the_teacher_speaks_other_texts_besides(curated_corpus, tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("It costs five dollars.\n\nRain falls on the hills.\n", encoding="utf-8")
+    settings = [
+        *SETTINGS, f"teacher.texts={texts}", "train.distil.max_steps=2", "train.distil.n_utterances=1000",
+        "train.validation.n_sentences=0",
+    ]  # fmt: skip
+    report = train.run(curated_corpus, tmp_path / "run", load_config(None, settings))
+    n_corpus = sum(
+        split_of(u, load_config(None, SETTINGS).split) == "train" for u in read_corpus(curated_corpus).utterances
+    )
+    assert report.details["n_train"] == n_corpus + 2
+    texts.write_text("Rain falls.\n***\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"texts\.txt: line 2: there is nothing to say in it"):
+        train.run(curated_corpus, tmp_path / "other", load_config(None, settings))
+    with pytest.raises(CorpusError, match="cannot be read"):
+        train.run(curated_corpus, tmp_path / "other", load_config(None, [*SETTINGS, "teacher.texts=nowhere.txt"]))
+    assert not (tmp_path / "other").exists()
 
 
 def test_lanes_are_those_of_one_small_voice(curated_corpus, run_dir, voice, tmp_path):

@@ -187,10 +187,10 @@ def _settings(config: Config) -> dict[str, Any]:
 
 def _hash_start(config: Config) -> dict[str, str]:
     if config.model.preset in COMPACT:
-        path, name = config.teacher.ckpt or Path(config.teacher.voice), "teacher"
+        told = {"teacher": config.teacher.ckpt or Path(config.teacher.voice), "texts": config.teacher.texts or Path()}
     else:
-        path, name = Path(config.train.init_from or ""), "init_from"
-    return {name: sha256_file(path)} if path.is_file() else {}
+        told = {"init_from": Path(config.train.init_from or "")}
+    return {name: sha256_file(path) for name, path in told.items() if path.is_file()}
 
 
 def _distil(

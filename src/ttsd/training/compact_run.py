@@ -9,11 +9,15 @@ import torch
 from lightning.pytorch.loggers import Logger
 
 from ttsd.config import Config
-from ttsd.data.corpus import Corpus
+from ttsd.data.corpus import Corpus, clean_text
+from ttsd.data.phonemes import phonemize_many
+from ttsd.data.symbols import SymbolTable
+from ttsd.data.text import normalize_text
 from ttsd.errors import ConfigError, CorpusError
 from ttsd.model.compact import GEOMETRIES, CompactVoice
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.report import Progress
+from ttsd.training.batch import TrainingUtterance
 from ttsd.training.checkpoint import save_checkpoint
 from ttsd.training.compact_validator import CompactValidator
 from ttsd.training.datamodule import TrainingData, prepare_data
@@ -30,12 +34,15 @@ def load_compact(corpus: Corpus, config: Config, cache_dir: Path) -> tuple[White
     Raises:
         CheckpointError: The teacher is missing or of another kind.
         ConfigError: More devices are asked for than one.
-        CorpusError: No sentence is there to train on, or one holds a phoneme that the teacher has no symbol for.
+        CorpusError: No sentence is there to train on, or one holds a phoneme that the teacher has no symbol for; or
+            `teacher.texts` cannot be read.
     """
     if config.train.devices * config.train.n_nodes > 1:
         raise ConfigError(f"train.devices: a {config.model.preset} student is trained on one; set train.devices=1")
     teacher = load_teacher(config)
     data = prepare_data(corpus, config, teacher.symbols, cache_dir)
+    if config.teacher.texts is not None:
+        data.train.extend(_read_texts(config.teacher.texts, config, teacher.symbols, cache_dir))
     if not data.train:
         raise CorpusError(f"{corpus.root}: no utterance is in the train split; add data or lower split.test_fraction")
     return teacher, data
@@ -94,6 +101,25 @@ def train_compact(
         "validation": shelf.history,
         "n_frames": sum(one.z.shape[1] for one in renderings),
     }
+
+
+def _read_texts(path: Path, config: Config, symbols: SymbolTable, cache_dir: Path) -> list[TrainingUtterance]:
+    """Return the sentences of a file of lines; there is no clip of them."""
+    try:
+        lines = [clean_text(line) for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise CorpusError(f"{path}: cannot be read ({reason}); teacher.texts is a UTF-8 file of lines") from None
+    sentences = {number: normalize_text(line) for number, line in enumerate(lines, start=1) if line}
+    said = phonemize_many(list(sentences.values()), config.language, cache_dir)
+    utterances = []
+    for (number, sentence), phonemes in zip(sentences.items(), said, strict=True):
+        unknown = symbols.unknown_symbols(phonemes)
+        if unknown or not phonemes:
+            why = f"the teacher has no symbol for {', '.join(unknown)}" if unknown else "there is nothing to say in it"
+            raise CorpusError(f"{path}: line {number}: {why}; reword or remove it")
+        utterances.append(TrainingUtterance(f"text-{number:05d}", path, tuple(symbols.encode(phonemes)), 0, sentence))
+    return utterances
 
 
 def _choose_decoder(config: Config, teacher: WhiteBox) -> Config:
