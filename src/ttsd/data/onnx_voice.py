@@ -126,13 +126,12 @@ def load_voice(path: Path) -> OnnxVoice:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     # It warns of every weight that it folds.
     options.log_severity_level = 3
+    reasons = onnxruntime.capi.onnxruntime_pybind11_state
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # Its errors have no class of their own.
-        raise CheckpointError(
-            f"{path}: not an ONNX file that can be run ({type(error).__name__}); export it again"
-        ) from None
+    except (reasons.Fail, reasons.InvalidGraph, reasons.InvalidProtobuf, reasons.NotImplemented) as error:
+        reason = type(error).__name__
+        raise CheckpointError(f"{path}: not an ONNX file that can be run ({reason}); export it again") from None
     return OnnxVoice(path, card, session)
 
 
