@@ -25,10 +25,9 @@ def loop(lines: list[str], voice_path: Path, folder: Path, config: Config) -> fl
     """Speak line after line, and return the seconds it took."""
     start_s = time.perf_counter()
     voice = load_speaker(voice_path)
-    noise = {"noise_scale": config.synth.noise_scale, "noise_scale_duration": config.synth.noise_scale_duration}
     for number, line in enumerate(lines, start=1):
         seed = derive_seed(config.seed, "synth", f"{number:04d}", 0)
-        write_wav(folder / f"{number:04d}.wav", voice.speak(line, seed=seed, **noise), voice.sample_rate)
+        write_wav(folder / f"{number:04d}.wav", voice.speak(line, seed=seed), voice.sample_rate)
     return time.perf_counter() - start_s
 
 

@@ -611,9 +611,9 @@ class SynthConfig(Settings):
     speed: Positive = 1.0
     """Speaking rate; above 1 is faster."""
     noise_scale: NonNegative = 0.333
-    """Standard deviation of the noise in the latents; 0 is deterministic."""
+    """Standard deviation of the noise in the latents, 0 is deterministic; a voice keeps its own where none is given."""
     noise_scale_duration: NonNegative = 0.8
-    """Standard deviation of the noise in the durations of a stochastic duration predictor."""
+    """The same in the durations of a stochastic duration predictor."""
     pause_ms: NonNegative = 250.0
     """Silence between the sentences of a long text, in milliseconds."""
 

@@ -8,8 +8,10 @@ import soundfile
 
 from ttsd.config import Config, load_config
 from ttsd.data.corpus import read_corpus, read_rejections
+from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError, StageError
 from ttsd.stages import synth
+from ttsd.training.checkpoint import load_student, read_checkpoint, save_checkpoint
 
 
 @pytest.fixture
@@ -37,6 +39,22 @@ def test_the_seed_decides_and_speed_shortens(config: Config, tmp_path: Path) -> 
     assert spoken("a.wav") == spoken("b.wav")
     assert spoken("a.wav") != spoken("c.wav", seed=1)
     assert len(spoken("d.wav", speed=2.0)) < 0.7 * len(spoken("a.wav"))
+
+
+def test_a_voice_keeps_its_own_noise_unless_one_is_given(voice: Path, tmp_path: Path) -> None:
+    content = read_checkpoint(voice)
+    settings = ["synth.noise_scale=0", "synth.noise_scale_duration=0"]
+    quiet = tmp_path / "quiet.ckpt"
+    own = load_student(voice).config.model_copy(update={"synth": load_config(None, settings).synth})
+    save_checkpoint(quiet, own, SymbolTable(**content["symbols"]), content["voice"])
+
+    def spoken(seed: int, *more: str) -> bytes:
+        config = load_config(None, [f"synth.ckpt={quiet}", f"seed={seed}", *more])
+        synth.speak_to_file("Rivers carry it back to the sea.", tmp_path / "a.wav", config)
+        return (tmp_path / "a.wav").read_bytes()
+
+    assert spoken(0) == spoken(1)
+    assert spoken(0, "synth.noise_scale=0.667") != spoken(1, "synth.noise_scale=0.667")
 
 
 def test_a_very_long_sentence_is_spoken_whole(config: Config, tmp_path: Path) -> None:

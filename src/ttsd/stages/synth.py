@@ -1,6 +1,7 @@
 """Synth: text to speech with a student; a file of lines becomes a corpus, any other text one WAV."""
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -23,12 +24,11 @@ from ttsd.utils.parallel import map_resumable
 from ttsd.utils.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ttsd.data.onnx_voice import OnnxVoice
     from ttsd.training.checkpoint import Student
 
 NAME = "synth"
+_NOISE = ("noise_scale", "noise_scale_duration")
 MAX_CHARS = 300
 """A longer sentence is spoken clause by clause: no student has heard one, and memory grows with its square."""
 
@@ -51,6 +51,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     ckpt = _checkpoint(config)
     settings = config.model_dump(mode="json", include={"seed", "speaker", "synth"})
     settings["synth"].pop("ckpt")
+    for name in set(_NOISE) - config.synth.model_fields_set:
+        settings["synth"].pop(name)
     settings["scripts"] = list(config.generate.verbatim.scripts)
     ckpt_sha256 = sha256_file(ckpt)
     mark = fingerprint(NAME, settings, {"lines": sha256_file(in_dir), "checkpoint": ckpt_sha256})
@@ -118,7 +120,7 @@ def speak_to_pipe(text: str, pipe: BinaryIO, config: Config) -> None:
         pipe.flush()
 
 
-def speak_sentences(text: str, config: Config) -> "Iterator[tuple[NDArray[np.float32], int]]":
+def speak_sentences(text: str, config: Config) -> Iterator[tuple[NDArray[np.float32], int]]:
     """Yield the clips of a text one after the other, each as soon as it is spoken, with their sample rate in Hz.
 
     Args:
@@ -194,13 +196,9 @@ def _scripts(voice: "OnnxVoice | Student", config: Config) -> tuple[str, ...]:
 
 def _speak_piece(voice: "OnnxVoice | Student", piece: str, config: Config, *place: str | int) -> NDArray[np.float32]:
     synth = config.synth
-    return voice.speak(
-        piece,
-        seed=derive_seed(config.seed, "synth", *place),
-        speed=synth.speed,
-        noise_scale=synth.noise_scale,
-        noise_scale_duration=synth.noise_scale_duration,
-    )
+    # A voice has learnt with some noise or none, and knows it better than a default does.
+    noise = {name: getattr(synth, name) for name in _NOISE if name in synth.model_fields_set}
+    return voice.speak(piece, seed=derive_seed(config.seed, "synth", *place), speed=synth.speed, **noise)
 
 
 def _join(clips: list[NDArray[np.float32]], sample_rate: int, config: Config) -> NDArray[np.float32]:
