@@ -20,9 +20,10 @@ from ttsd.metrics.intelligibility import Recognizer, normalize_english
 from ttsd.model.compact import GEOMETRIES, CompactVoice
 from ttsd.model.draws import DrawFrom
 from ttsd.model.vits import build_vits
+from ttsd.report import StageReport, finish_stage
 from ttsd.stages import evaluate, export, synth
 from ttsd.training.checkpoint import load_student, save_checkpoint
-from ttsd.utils.files import sha256_file, write_json
+from ttsd.utils.files import sha256_file
 
 SENTENCE = "The green plants turn the light of the sun into sugar."
 TEXT = f"{SENTENCE} Rain falls. Rivers carry it back to the sea."
@@ -133,7 +134,8 @@ def test_its_card_says_what_it_is_and_what_was_measured_of_it(voice, tmp_path):
         "metrics": {"wer": rate},
         "utterances": [{}, {}],
     }
-    write_json(tmp_path / "joe" / "evaluation" / "report.json", {"details": details})
+    report = StageReport(stage="evaluate", fingerprint="0", n_in=2, n_out=2, details=details)
+    finish_stage(tmp_path / "joe" / "evaluation", report)
     export.run(path, tmp_path / "out", Config())
     card = json.loads((tmp_path / "out" / "joe.json").read_text())
     assert (card["sample_rate"], card["language"], card["preset"]) == (22050, "en-us", "medium")

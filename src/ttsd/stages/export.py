@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import json
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,17 @@ from ttsd.config import Config
 from ttsd.data.onnx_voice import FORMAT, FORMAT_VERSION, card_path, draw_noise, run_voice
 from ttsd.data.phonemes import phonemize
 from ttsd.errors import CheckpointError, StageError
-from ttsd.report import Progress, StageReport, as_stage, begin_stage, fingerprint, finish_stage, no_progress
+from ttsd.report import (
+    REPORT_NAME,
+    Progress,
+    StageReport,
+    as_stage,
+    begin_stage,
+    fingerprint,
+    finish_stage,
+    load_report,
+    no_progress,
+)
 from ttsd.utils.extras import require
 from ttsd.utils.files import atomic_path, sha256_file, sha256_json, write_json, write_text
 from ttsd.utils.parallel import clear_partial
@@ -32,7 +41,7 @@ _SENTENCES = (
     "Her theory was rejected for thirty years.",
     "Rain falls.",
 )
-_EVALUATION = "evaluation/report.json"
+_EVALUATION = "evaluation"
 
 
 @as_stage("*.onnx", "*.json", TOKENS_NAME)
@@ -117,9 +126,13 @@ def _describe(student: "Student") -> dict[str, Any]:
 
 
 def _find_metrics(checkpoint: Path) -> dict[str, Any]:
-    """Return the figures of the evaluation beside a checkpoint, where it was this one that was evaluated."""
-    report = checkpoint.parent / _EVALUATION
-    details = json.loads(report.read_text(encoding="utf-8"))["details"] if report.is_file() else {}
+    """Return the figures of the evaluation beside a checkpoint, where it was this one that was evaluated.
+
+    Raises:
+        StageError: There is a report, and it is damaged.
+    """
+    folder = checkpoint.parent / _EVALUATION
+    details = load_report(folder).details if (folder / REPORT_NAME).is_file() else {}
     sha256 = sha256_file(checkpoint)
     names = [one["name"] for one in details.get("systems", []) if one["sha256"] == sha256]
     if not names:
