@@ -202,7 +202,7 @@ def test_the_output_names_no_place_on_this_machine(finished, source):
 
 
 def test_progress_is_told_from_the_first_to_the_last(finished):
-    done, total, note = finished.calls[-1]
+    done, total, note, *_ = finished.calls[-1]
     assert done == total > 0
     assert note
     assert [call[0] for call in finished.calls if call[2] == note] == sorted(

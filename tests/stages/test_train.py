@@ -98,7 +98,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(run_dir: Path, curate
     assert run_until_killed(curated_corpus, out_dir, "training:3", SETTINGS).returncode == -signal.SIGKILL
     assert read_checkpoint(out_dir / "last.ckpt")["run"]["step"] == 2
     told: list[tuple[int, str]] = []
-    train.run(curated_corpus, out_dir, load_config(None, SETTINGS), lambda done, _, note="": told.append((done, note)))
+    train.run(curated_corpus, out_dir, load_config(None, SETTINGS), lambda n, _, note, *__: told.append((n, note)))
     assert [done for done, note in told if note == "training"] == [2, 3, 4]
     assert kept_files(out_dir) == kept_files(run_dir)
 
