@@ -19,6 +19,7 @@ import numpy as np
 import onnxruntime
 import piper
 import torch
+from synthesis_speed import N_ROUNDS, SENTENCES
 
 from ttsd.config import Config, ModelConfig
 from ttsd.data.onnx_voice import load_voice
@@ -29,15 +30,9 @@ from ttsd.stages import export
 from ttsd.stages.synth import speak_sentences
 from ttsd.training.checkpoint import save_checkpoint
 
-SENTENCES = (
-    "Photosynthesis converts light energy.",
-    "The cell membrane is only a few nanometres thick, yet it decides what enters and what leaves.",
-    "In July, the crowd marched to the old fortress; by evening, it had fallen.",
-    "Her theory was rejected for thirty years.",
-    "The server answers with a status code, a set of headers and, usually, a body.",
-)
 LONG_TEXT = " ".join(SENTENCES * 6)
-N_ROUNDS = 5
+PIPER_PARAMETERS = 15_650_475
+"""Weights in the graph of the packaged voice."""
 _LOG_FRAMES = 1.45
 """A symbol's frames before training: with the pads between them, those of joe."""
 _PIPER = "piper"
@@ -80,6 +75,11 @@ def load_piper(path: Path) -> piper.PiperVoice:
     return voice
 
 
+def speak_as_piper(voice: piper.PiperVoice, text: str) -> np.ndarray:
+    """Return all that the Piper runtime says for a text."""
+    return np.concatenate([chunk.audio_float_array for chunk in voice.synthesize(text)])
+
+
 def measure_rtf(speak: Callable[[str], np.ndarray], sample_rate: int) -> float:
     """Return seconds of work for a second of speech, after one round to warm up; the best of some rounds."""
     took = []
@@ -114,15 +114,11 @@ def main() -> None:
         voices = given or write_untrained(Path(folder))
         path = piper_voice_path("joe")
         teacher = load_piper(path)
-
-        def speak_as_piper(text: str) -> np.ndarray:
-            return np.concatenate([chunk.audio_float_array for chunk in teacher.synthesize(text)])
-
-        rtf = {_PIPER: measure_rtf(speak_as_piper, teacher.config.sample_rate)}
+        rtf = {_PIPER: measure_rtf(lambda text: speak_as_piper(teacher, text), teacher.config.sample_rate)}
         first_s = {_PIPER: measure_first_s(lambda: iter(teacher.synthesize(LONG_TEXT)))}
         memory_mb = {_PIPER: measure_memory_mb(_PIPER, path)}
         size_mb = {_PIPER: path.stat().st_size / 1e6}
-        n_parameters = {_PIPER: 15.7e6}
+        n_parameters = {_PIPER: PIPER_PARAMETERS}
         for one in voices:
             voice, name = load_voice(one), one.stem
             config = Config.model_validate({"synth": {"ckpt": one}})

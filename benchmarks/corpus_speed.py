@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from compact_speed import SENTENCES
+from synthesis_speed import SENTENCES
 
 from ttsd.config import Config
 from ttsd.data.audio import write_wav

@@ -1,5 +1,6 @@
 """A voice as one ONNX file and a card beside it, which onnxruntime speaks with; no torch."""
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,11 @@ class OnnxVoice:
         """Scripts that it reads."""
         return tuple(self.card["scripts"])
 
+    @functools.cached_property
+    def symbols(self) -> SymbolTable:
+        """Its alphabet."""
+        return SymbolTable(**self.card["symbols"])
+
     def speak(
         self,
         text: str,
@@ -69,8 +75,7 @@ class OnnxVoice:
         Raises:
             TtsdError: A phoneme of the text has no symbol in this voice.
         """
-        symbols = SymbolTable(**self.card["symbols"])
-        symbol_ids = symbols.encode(phonemize(normalize_text(text), self.card["language"]))
+        symbol_ids = self.symbols.encode(phonemize(normalize_text(text), self.card["language"]))
         scales = (
             self.card["noise_scale"] if noise_scale is None else noise_scale,
             1 / speed,

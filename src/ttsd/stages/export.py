@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ttsd import __version__
 from ttsd.config import Config
 from ttsd.data.onnx_voice import FORMAT, FORMAT_VERSION, card_path, draw_noise, run_voice
-from ttsd.data.phonemes import phonemize
 from ttsd.errors import CheckpointError, StageError
 from ttsd.report import (
     REPORT_NAME,
@@ -68,7 +67,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         raise CheckpointError(f"{in_dir}: no such checkpoint; give a .ckpt file that `ttsd train` wrote")
     form, half = config.export.format, config.export.half_weights
     settings = {"export": config.export.model_dump(mode="json")}
-    sha256, metrics = sha256_file(in_dir), _find_metrics(in_dir)
+    sha256 = sha256_file(in_dir)
+    metrics = _find_metrics(in_dir.parent / _EVALUATION, sha256)
     mark = fingerprint(NAME, settings, {"checkpoint": sha256, "metrics": sha256_json(metrics)})
     load = functools.cache(functools.partial(load_student, in_dir))
     done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir,), check=load)
@@ -125,15 +125,13 @@ def _describe(student: "Student") -> dict[str, Any]:
     }
 
 
-def _find_metrics(checkpoint: Path) -> dict[str, Any]:
-    """Return the figures of the evaluation beside a checkpoint, where it was this one that was evaluated.
+def _find_metrics(folder: Path, sha256: str) -> dict[str, Any]:
+    """Return the figures of the evaluation in a folder, where it was the checkpoint of this hash that was evaluated.
 
     Raises:
         StageError: There is a report, and it is damaged.
     """
-    folder = checkpoint.parent / _EVALUATION
     details = load_report(folder).details if (folder / REPORT_NAME).is_file() else {}
-    sha256 = sha256_file(checkpoint)
     names = [one["name"] for one in details.get("systems", []) if one["sha256"] == sha256]
     if not names:
         return {}
@@ -198,7 +196,7 @@ def _compare(path: Path, student: "Student", form: str) -> float | None:
     for sentence, (noise_scale, length_scale, noise_scale_duration) in itertools.product(
         _SENTENCES, scales[:1] if form == "piper" else scales
     ):
-        ids = student.symbols.encode(phonemize(sentence, student.config.language))
+        ids = student.encode(sentence)
         noise = draw_noise(len(ids))
         with DrawFrom(torch.from_numpy(noise)):
             spoken = student.voice.synthesize(

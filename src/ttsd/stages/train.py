@@ -74,7 +74,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     """
     require("train", "lightning")
     require("train", "TTS")
-    from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
+    from ttsd.training.checkpoint import save_checkpoint
     from ttsd.training.completion import complete_student
     from ttsd.training.decoder import adapt_decoder
     from ttsd.training.shelf import rank
@@ -114,7 +114,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     validator = Validator(data.validation_batches(config.audio.hop_length), config, _find_judge(data, config))
     loggers = _make_loggers(out_dir, config)
     try:
-        history = _fit(start, data, out_dir, config, progress, validator, loggers)
+        history, n_full = _fit(start, data, out_dir, config, progress, validator, loggers)
         if config.train.decoder.max_steps or config.train.decoder.polish_max_steps:
             later, history = adapt_decoder(
                 out_dir, data.train, data.store, config, progress,
@@ -126,7 +126,6 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     for path in (*out_dir.glob("completion-*.ckpt"), out_dir / "decoder.ckpt", out_dir / "polish.ckpt"):
         path.unlink(missing_ok=True)
     n_frames = sum(utterance.n_frames for utterance in data.train)
-    n_full = read_checkpoint(out_dir / "last.ckpt")["run"]["step"]
     details = {
         "n_train": len(data.train),
         "n_val": len(data.val),
@@ -274,8 +273,8 @@ def _fit(
     progress: Progress,
     validator: "Validator | None",
     loggers: "list[Logger]",
-) -> list[dict[str, float]]:
-    """Train to the last step, from `last.ckpt` where there is one; returns the validations."""
+) -> tuple[list[dict[str, float]], int]:
+    """Train to the last step, from `last.ckpt` where there is one; returns the validations and the number of steps."""
     import lightning
     import torch
 
@@ -303,7 +302,7 @@ def _fit(
                 f"{last}: has {kept['run']['step']} steps behind it, and train.max_steps is {train.max_steps}; raise it"
             )
         if kept["run"]["step"] == train.max_steps or is_over(history, train.validation.patience):
-            return history
+            return history, kept["run"]["step"]
         module.resume(kept["run"], kept["voice"])
     data = CorpusDataModule(prepared, config, module.step)
     signals = StopSignals()
@@ -337,7 +336,7 @@ def _fit(
         raise KeyboardInterrupt
     if signals.received is not None:
         raise SystemExit(128 + signals.received)
-    return shelf.history
+    return shelf.history, module.step
 
 
 def _find_judge(prepared: "TrainingData", config: Config) -> "Judge | None":

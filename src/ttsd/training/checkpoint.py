@@ -62,6 +62,14 @@ class Student:
         unused = ("posterior_encoder.", "disc.", "duration_predictor.post_")
         return sum(p.numel() for name, p in self.voice.named_parameters() if not name.startswith(unused))
 
+    def encode(self, text: str) -> list[int]:
+        """Return the symbol ids of a text as this voice reads it.
+
+        Raises:
+            TtsdError: A phoneme of the text has no symbol in this voice.
+        """
+        return self.symbols.encode(phonemize(normalize_text(text), self.config.language))
+
     def speak(
         self,
         text: str,
@@ -86,7 +94,7 @@ class Student:
         Raises:
             TtsdError: A phoneme of the text has no symbol in this voice.
         """
-        symbol_ids = self.symbols.encode(phonemize(normalize_text(text), self.config.language))
+        symbol_ids = self.encode(text)
         synth = self.config.synth
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

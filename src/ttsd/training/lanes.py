@@ -7,8 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ttsd.data.phonemes import phonemize
-from ttsd.data.text import normalize_text
 from ttsd.errors import CheckpointError
 from ttsd.model.compact import CompactVoice
 from ttsd.training.checkpoint import Student, load_student
@@ -40,8 +38,7 @@ class Lane:
         """Speak a text: float32 [n_samples] in [-1, 1]."""
         voice, teacher = self.student.voice, self.teacher
         assert isinstance(voice, CompactVoice)
-        symbols = self.student.symbols.encode(phonemize(normalize_text(text), self.student.config.language))
-        symbol_ids = torch.tensor(symbols)
+        symbol_ids = torch.tensor(self.student.encode(text))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             spoken = teacher.vits.synthesize(
@@ -50,7 +47,7 @@ class Lane:
             if self.name == "teacher_latents":
                 wav = voice.waveform_decoder(spoken.z.unsqueeze(0))
             else:
-                hidden, _ = voice.front_end.encode(symbol_ids.unsqueeze(0), torch.tensor([len(symbols)]))
+                hidden, _ = voice.front_end.encode(symbol_ids.unsqueeze(0), torch.tensor([len(symbol_ids)]))
                 z = voice.front_end.speak(hidden, spoken.durations.long().unsqueeze(0))
                 wav = teacher.vits.waveform_decoder(z)
         samples: NDArray[np.float32] = wav[0, 0].numpy()

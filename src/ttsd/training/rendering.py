@@ -103,17 +103,10 @@ def render(
         progress: Told how many sentences are done.
     """
     done: list[Rendering] = []
+    audio, pitched = config.audio.model_dump(mode="json"), config.model.decoder == "source_filter"
     for first in range(0, len(utterances), _SHARD):
         shard = [list(utterance.symbol_ids) for utterance in utterances[first : first + _SHARD]]
-        pitched = config.model.decoder == "source_filter"
-        identity = [
-            _VERSION,
-            teacher.sha256,
-            teacher.length_scale,
-            config.audio.model_dump(mode="json"),
-            pitched,
-            shard,
-        ]
+        identity = [_VERSION, teacher.sha256, teacher.length_scale, audio, pitched, shard]
         path = cache_dir / f"rendering-{sha256_json(identity)[:20]}.pt"
         if path.is_file():
             rows = load_tensors(path)["rows"]
