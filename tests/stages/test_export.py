@@ -18,7 +18,7 @@ from ttsd.errors import CheckpointError
 from ttsd.metrics.intelligibility import Recognizer, normalize_english
 from ttsd.model.real_decoder import in_real_arithmetic
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
-from ttsd.model.spectral_decoder import SpectralDecoder
+from ttsd.model.two_rate_decoder import TwoRateDecoder
 from ttsd.model.vits import build_vits
 from ttsd.stages import export
 from ttsd.teachers.piper import PiperTeacher
@@ -137,10 +137,11 @@ def test_the_files_say_what_the_voice_is(exported):
     assert {line.rpartition(" ")[0]: int(line.rpartition(" ")[2]) for line in lines} == ids
 
 
-@pytest.mark.parametrize("kind", [SourceFilterDecoder, SpectralDecoder])
+@pytest.mark.parametrize("kind", [SourceFilterDecoder, TwoRateDecoder])
 def test_a_decoder_in_real_arithmetic_gives_the_same_waveform(kind):
     torch.manual_seed(0)
-    decoder = kind(16, AudioConfig(), channels=24, n_blocks=2).eval()
+    fine = {"fine_channels": 12, "n_fine_blocks": 2} if kind is TwoRateDecoder else {}
+    decoder = kind(16, AudioConfig(), channels=24, n_blocks=2, **fine).eval()
     torch.nn.init.normal_(decoder.head.weight, std=0.3)
     latents = torch.randn(2, 16, 30)
     waves = []

@@ -2,7 +2,7 @@
 
 A front end turns text into the latents that the teacher would give its decoder: a small text encoder, a duration
 predictor, and blocks at frame rate that are told the place of each frame within its symbol. The decoder is that of
-`spectral_decoder`, or of `source_filter_decoder` where the teacher's speech is no function of its latents. Nothing runs
+`two_rate_decoder`, or of `source_filter_decoder` where the teacher's speech is no function of its latents. Nothing runs
 at the sample rate but the last transform.
 
 The front end is that of FastSpeech (Ren et al., 2019, "FastSpeech: Fast, robust and controllable text to speech"), with
@@ -21,6 +21,7 @@ from ttsd.errors import ConfigError
 from ttsd.model.convnext import ConvNeXtBlock
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.model.spectral_decoder import SpectralDecoder
+from ttsd.model.two_rate_decoder import N_PARTS, TwoRateDecoder
 from ttsd.model.vits import Synthesis
 
 N_LATENTS = 192
@@ -39,13 +40,16 @@ class CompactGeometry:
     n_refiner_blocks: int
     decoder_channels: int
     n_decoder_blocks: int
+    """Of a `source_filter` decoder; the other has its fine blocks in the place of two."""
+    fine_channels: int
+    n_fine_blocks: int
     pitch_channels: int
 
 
 GEOMETRIES = {
-    "compact": CompactGeometry(192, 3, 5, 256, 6, 128),
-    "nano": CompactGeometry(112, 3, 4, 160, 5, 64),
-    "micro": CompactGeometry(56, 2, 3, 72, 4, 24),
+    "compact": CompactGeometry(192, 3, 5, 256, 6, 96, 6, 128),
+    "nano": CompactGeometry(112, 3, 4, 160, 5, 80, 6, 64),
+    "micro": CompactGeometry(56, 2, 3, 80, 4, 48, 4, 24),
 }
 
 
@@ -63,14 +67,17 @@ class CompactVoice(nn.Module):
         self, geometry: CompactGeometry, audio: AudioConfig, n_symbols: int, decoder: str = "spectral"
     ) -> None:
         super().__init__()
-        if audio.n_fft % audio.hop_length or audio.n_fft == audio.hop_length:
-            raise ConfigError(f"audio.n_fft is {audio.n_fft}; a compact voice needs a multiple of audio.hop_length")
+        if audio.n_fft % audio.hop_length or audio.n_fft == audio.hop_length or audio.hop_length % (2 * N_PARTS):
+            raise ConfigError(
+                f"audio.n_fft is {audio.n_fft}; a compact voice needs a multiple of audio.hop_length, and of that a "
+                f"multiple of {2 * N_PARTS}"
+            )
         self.front_end = FrontEnd(geometry, n_symbols)
-        sizes = geometry.decoder_channels, geometry.n_decoder_blocks
+        channels, n_blocks = geometry.decoder_channels, geometry.n_decoder_blocks
         self.waveform_decoder: SpectralDecoder = (
-            SpectralDecoder(N_LATENTS, audio, *sizes)
+            TwoRateDecoder(N_LATENTS, audio, channels, n_blocks - 2, geometry.fine_channels, geometry.n_fine_blocks)
             if decoder == "spectral"
-            else SourceFilterDecoder(N_LATENTS, audio, *sizes, geometry.pitch_channels)
+            else SourceFilterDecoder(N_LATENTS, audio, channels, n_blocks, geometry.pitch_channels)
         )
 
     def forward(self, symbol_ids: Tensor, length_scale: Tensor | float = 1.0) -> tuple[Tensor, Tensor, Tensor]:

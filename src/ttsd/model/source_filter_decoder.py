@@ -87,7 +87,7 @@ class SourceFilterDecoder(SpectralDecoder):
         Args:
             z: Latents, float [B, in_channels, n_frames].
         """
-        of_pulses, of_noise = (half.clamp(max=MAX_LOG_GAIN) for half in self.find_halves(z))
+        of_pulses, of_noise = (half.clamp(max=MAX_LOG_GAIN) for half in self.find_halves(self.find_hidden(z)))
         return of_pulses, of_noise
 
     def predict_log_f0(self, z: Tensor) -> Tensor:

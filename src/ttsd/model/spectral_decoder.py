@@ -27,6 +27,7 @@ class SpectralDecoder(nn.Module):
         channels: Width of the blocks.
         n_blocks: Number of blocks.
         start: What the two halves of the head give before training.
+        head_channels: Channels of what the head reads; none reads the blocks' own.
     """
 
     window: Tensor
@@ -38,6 +39,7 @@ class SpectralDecoder(nn.Module):
         channels: int = 256,
         n_blocks: int = 6,
         start: tuple[float, float] = _START,
+        head_channels: int | None = None,
     ) -> None:
         super().__init__()
         self.n_fft, self.hop_length = audio.n_fft, audio.hop_length
@@ -46,7 +48,7 @@ class SpectralDecoder(nn.Module):
         self.blocks = nn.ModuleList(ConvNeXtBlock(channels, 1 / n_blocks) for _ in range(n_blocks))
         self.leave_norm = nn.LayerNorm(channels)
         n_freqs = self.n_fft // 2 + 1
-        self.head = nn.Linear(channels, 2 * n_freqs)
+        self.head = nn.Linear(head_channels or channels, 2 * n_freqs)
         nn.init.trunc_normal_(self.head.weight, std=0.02)
         with torch.no_grad():
             self.head.bias.copy_(torch.tensor(start).repeat_interleave(n_freqs))
@@ -62,13 +64,19 @@ class SpectralDecoder(nn.Module):
         Returns:
             Waveform, float32 [B, 1, n_frames * hop_length].
         """
-        log_magnitude, phase = self.find_halves(z)
-        with torch.autocast(z.device.type, enabled=False):
+        return self.speak(self.find_hidden(z))
+
+    def speak(self, hidden: Tensor) -> Tensor:
+        """Return the waveform, float32 [B, 1, n_samples], of what the head reads, from `find_hidden`."""
+        log_magnitude, phase = self.find_halves(hidden)
+        with torch.autocast(hidden.device.type, enabled=False):
             return self.invert(torch.polar(torch.exp(log_magnitude.clamp(max=MAX_LOG_GAIN)), phase)).unsqueeze(1)
 
-    def find_halves(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the head gives for latents, two float32 [B, n_frames, n_fft // 2 + 1]."""
-        first, second = self.head(self.find_hidden(z).transpose(1, 2)).float().chunk(2, dim=2)
+    def find_halves(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the head gives, two float32 [B, n_frames, n_fft // 2 + 1], for what it reads."""
+        # A phase of some turns would be rounded to a tenth of a radian in 16 bits.
+        with torch.autocast(hidden.device.type, enabled=False):
+            first, second = self.head(hidden.transpose(1, 2).float()).chunk(2, dim=2)
         return first, second
 
     def find_hidden(self, z: Tensor) -> Tensor:

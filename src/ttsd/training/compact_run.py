@@ -84,7 +84,7 @@ def train_compact(
     student = CompactVoice(geometry, config.audio, n_symbols, config.model.decoder)
     shelf = Shelf(run_dir, teacher.symbols, config, [])
     losses = distil(
-        student, renderings, shelf, config, progress,
+        student, teacher.vits, renderings, shelf, config, progress,
         lambda voice, step: validator.validate(voice, step, loggers),
     )  # fmt: skip
     last = shelf.history[-1]

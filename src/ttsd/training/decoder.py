@@ -22,21 +22,25 @@ from ttsd.model.discriminator import frozen
 from ttsd.model.mel import compute_spectrogram
 from ttsd.model.small_discriminator import SmallDiscriminator
 from ttsd.model.source_filter_decoder import decode, pitch_loss
+from ttsd.model.two_rate_decoder import TwoRateDecoder
 from ttsd.model.vits import Vits, build_vits
 from ttsd.report import Progress
 from ttsd.training.batch import TrainingUtterance, UtteranceDataset
 from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
+from ttsd.training.hint import Hint
 from ttsd.training.losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from ttsd.training.phase import Schedule, Turns, find_device, minimize_watched, mixed_precision
 from ttsd.training.shelf import BEST_NAME, Shelf
 from ttsd.training.store import AudioStore
-from ttsd.training.windows import Spoken, draw_windows, long_enough, spectral_loss
+from ttsd.training.windows import Spoken, draw_windows, long_enough, phase_loss, spectral_loss
 from ttsd.utils.files import atomic_path
 from ttsd.utils.seeds import derive_seed
 
 _DECODER, _DISCRIMINATOR = "decoder", "discriminator"
 _OPPONENTS_LEAD = 50
 """Steps in which the new discriminator learns alone."""
+_PHASE_WEIGHT = 2.0
+"""Of the error of the phases against that of the log mels."""
 
 
 def adapt_decoder(
@@ -117,7 +121,7 @@ def _make_turns(
 
 
 def learn(
-    decoder: nn.Module, spoken: Spoken, config: Config, device: torch.device, step: int
+    decoder: nn.Module, spoken: Spoken, config: Config, device: torch.device, step: int, hint: Hint | None = None
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the loss of a decoder on windows of clips.
 
@@ -127,15 +131,20 @@ def learn(
         config: Reads `audio`, `train` and `seed`.
         device: Where the work is done.
         step: Number of the step, which the windows follow from.
+        hint: Shows a `TwoRateDecoder` what its teacher's decoder thinks halfway.
     """
     decoder.train()
     drawn = draw_windows(spoken, config.train.decoder, config.audio.hop_length, config.seed, step)
     latents, wav, f0_hz = (part.to(device) for part in drawn)
     torch.manual_seed(derive_seed(config.seed, "decoder", "sources", step))
     with mixed_precision(config.train, device):
-        made = decode(decoder, latents, f0_hz).float()
-        pitch = pitch_loss(decoder, latents, f0_hz)
-    yield _DECODER, _distance(wav, made.squeeze(1), pitch, config)
+        if isinstance(decoder, TwoRateDecoder):
+            middle = decoder.find_middle(latents)
+            made, beside = decoder.speak(decoder.refine(middle)), hint(latents, middle) if hint else None
+        else:
+            made, beside = decode(decoder, latents, f0_hz).float(), pitch_loss(decoder, latents, f0_hz)
+    loss = _distance(decoder, wav, made.squeeze(1), config)
+    yield _DECODER, loss if beside is None else loss + beside
 
 
 def polish(
@@ -169,14 +178,15 @@ def polish(
         with torch.no_grad():
             _, real_features = opponent(wav)
         pitch = pitch_loss(decoder, latents, f0_hz)
-    loss = weights.mel * _distance(wav.squeeze(1), made.squeeze(1), pitch, config)
+    distance = _distance(decoder, wav.squeeze(1), made.squeeze(1), config)
+    loss = weights.mel * (distance if pitch is None else distance + pitch)
     loss = loss + weights.adversarial * adversarial_loss(fake)
     yield _DECODER, loss + weights.feature_matching * feature_matching_loss(real_features, fake_features)
 
 
-def _distance(original: Tensor, made: Tensor, pitch: Tensor | None, config: Config) -> Tensor:
+def _distance(decoder: nn.Module, original: Tensor, made: Tensor, config: Config) -> Tensor:
     loss = spectral_loss(original, made, config.audio)
-    return loss if pitch is None else loss + pitch
+    return loss + _PHASE_WEIGHT * phase_loss(original, made) if isinstance(decoder, TwoRateDecoder) else loss
 
 
 def speak_latents(

@@ -1,7 +1,8 @@
 """How a compact student learns: its front end from the teacher's durations and latents, its decoder from its speech.
 
 Each part learns by itself, which is far cheaper than through the other. Then the decoder hears the front end's latents
-as well, which is what it meets in synthesis, and at the end a small discriminator may polish it.
+as well, which is what it meets in synthesis, and at the end a small discriminator may polish it. A teacher's HiFi-GAN
+says to those latents too what they sound like; where the teacher draws its sources, they stand for its own speech.
 """
 
 import functools
@@ -13,8 +14,11 @@ from torch import Tensor, nn
 from ttsd.config import Config
 from ttsd.model.compact import CompactVoice, FrontEnd
 from ttsd.model.small_discriminator import SmallDiscriminator
+from ttsd.model.two_rate_decoder import TwoRateDecoder
+from ttsd.model.vits import Vits
 from ttsd.report import Progress
 from ttsd.training.decoder import learn, polish
+from ttsd.training.hint import make_hint
 from ttsd.training.phase import Schedule, Turns, find_device, look, minimize_watched, mixed_precision
 from ttsd.training.rendering import Rendering
 from ttsd.training.shelf import Shelf
@@ -30,6 +34,7 @@ PHASES = ("front", "decoder", "joint", "polish")
 
 def distil(
     student: CompactVoice,
+    teacher: Vits,
     renderings: Sequence[Rendering],
     shelf: Shelf,
     config: Config,
@@ -40,6 +45,7 @@ def distil(
 
     Args:
         student: Trained in place.
+        teacher: Left alone.
         renderings: What the teacher does when it speaks.
         shelf: Takes the voices that were validated; each phase is kept in `<phase>.ckpt` of its run.
         config: Reads `audio`, `train` and `seed`.
@@ -62,9 +68,18 @@ def distil(
 
     @functools.cache
     def both() -> Spoken:
-        heard = [(speak_latents(front, one, device), one.wav, one.f0_hz) for one in renderings]
+        heard = []
+        for number, one in enumerate(renderings, start=1):
+            z = speak_latents(front, one, device)
+            heard.append((z, _answer(teacher, decoder, z, one), one.f0_hz))
+            progress(number, len(renderings), "latents")
         return [*spoken, *long_enough(heard, windows.segment_frames, "train.decoder.segment_frames")]
 
+    torch.manual_seed(derive_seed(config.seed, "hint"))
+    hint = None
+    if isinstance(decoder, TwoRateDecoder):
+        hint = make_hint(teacher.waveform_decoder, decoder.fine_channels, [one.z for one in renderings])
+    taught = nn.ModuleList([decoder, *([hint.to(device)] if hint else [])])
     torch.manual_seed(derive_seed(config.seed, "polish"))
     opponent = SmallDiscriminator().to(device)
     order = sorted(range(len(renderings)), key=lambda i: (renderings[i].z.shape[1], i))
@@ -73,8 +88,8 @@ def distil(
             {_FRONT: front},
             lambda step: learn_front_end(front, renderings, order, config, device, step),
         ),
-        "decoder": ({_DECODER: decoder}, lambda step: learn(decoder, spoken, config, device, step)),
-        "joint": ({_DECODER: decoder}, lambda step: learn(decoder, both(), config, device, -1_000_000 - step)),
+        "decoder": ({_DECODER: taught}, lambda step: learn(decoder, spoken, config, device, step, hint)),
+        "joint": ({_DECODER: taught}, lambda step: learn(decoder, both(), config, device, -1_000_000 - step, hint)),
         "polish": (
             {_DISCRIMINATOR: opponent, _DECODER: decoder},
             lambda step: polish(decoder, opponent, both(), config, device, step),
@@ -151,6 +166,15 @@ def learn_front_end(
     known = durations > 0
     wrong = (log_durations.float() - torch.log(durations.clamp(min=1).float()))[known].abs().mean()
     yield _FRONT, (error.abs().sum() + _SLOPE_SHARE * slope.abs().sum()) / n_values + _DURATION_SHARE * wrong
+
+
+@torch.no_grad()
+def _answer(teacher: Vits, decoder: nn.Module, z: Tensor, one: Rendering) -> Tensor:
+    """Return what a decoder shall make of the front end's latents, float32 [n_frames * hop_length], on the CPU."""
+    if not isinstance(decoder, TwoRateDecoder):
+        return one.wav
+    wav: Tensor = teacher.waveform_decoder(z.unsqueeze(0).to(next(teacher.parameters()).device))
+    return wav[0, 0].float().cpu()
 
 
 @torch.no_grad()

@@ -16,6 +16,10 @@ Spoken = list[tuple[Tensor, Tensor, Tensor]]
 
 _RESOLUTIONS = ((512, 80), (1024, 80), (2048, 120))
 """Length of the Fourier transform in samples, and mel bands; successive frames are a quarter of the former apart."""
+_PHASE_RESOLUTIONS = (128, 512, 2048)
+"""Lengths likewise, of the spectra whose phases count."""
+_COMPRESSION = 0.3
+_SILENCE_POWER = 1e-5
 
 
 def long_enough(spoken: Spoken, n_frames: int, setting: str) -> Spoken:
@@ -80,3 +84,29 @@ def spectral_loss(original: Tensor, spoken: Tensor, audio: AudioConfig) -> Tenso
         mels = [compute_mel(compute_spectrogram(wav, analysis), analysis) for wav in (original, spoken)]
         losses.append(mel_loss(*mels))
     return torch.stack(losses).mean()
+
+
+def phase_loss(original: Tensor, spoken: Tensor) -> Tensor:
+    """Return how far two waveforms' compressed complex spectra are apart, against how large the first one's are.
+
+    It is for decoders whose waveform is a function of their latents. Magnitudes are raised to the power of 0.3, as
+    loudness is heard, and the phases are kept: Braun and Tashev, 2021, "A consolidated view of loss functions for
+    supervised deep learning-based speech enhancement".
+
+    Args:
+        original: Waveforms, float32 [B, n_samples].
+        spoken: What the decoder made of their latents, of the same shape.
+    """
+    losses = []
+    for n_fft in _PHASE_RESOLUTIONS:
+        of_original, of_spoken = (_compress(wav, n_fft) for wav in (original, spoken))
+        losses.append((of_original - of_spoken).abs().mean() / of_original.abs().mean().clamp(min=1e-6))
+    return torch.stack(losses).mean()
+
+
+def _compress(wav: Tensor, n_fft: int) -> Tensor:
+    """Return real and imaginary parts of a spectrum, its magnitudes compressed, float32 [B, n_freqs, n_frames, 2]."""
+    window = torch.hann_window(n_fft, device=wav.device)
+    parts = torch.view_as_real(torch.stft(wav, n_fft, n_fft // 4, window=window, return_complex=True))
+    power = parts.square().sum(-1, keepdim=True) + _SILENCE_POWER
+    return parts * power ** (0.5 * (_COMPRESSION - 1))

@@ -1,0 +1,71 @@
+"""What a HiFi-GAN teacher knows halfway to the waveform, shown to a student of its decoder.
+
+A student that hears the waveform alone has to find out by itself what the teacher's first stage works out from the
+latents, above all where the pulses fall. Its blocks are led there by the features of that stage, which run at the rate
+of a `TwoRateDecoder`: Romero et al., 2015, "FitNets: hints for thin deep nets".
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from TTS.vocoder.models.hifigan_generator import LRELU_SLOPE, HifiganGenerator
+
+from ttsd.model.two_rate_decoder import N_PARTS
+
+_N_FRAMES = 4000
+"""Of the teacher's latents, from which the features' mean and spread are taken."""
+
+
+class Hint(nn.Module):
+    """Tells how far a student's features are from its teacher's.
+
+    Args:
+        teacher: The teacher's decoder, which is left alone.
+        channels: Of the student's features.
+        latents: Latents of some speech, float32 [hidden, n_frames] each.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, teacher: HifiganGenerator, channels: int, latents: Sequence[Tensor]) -> None:
+        super().__init__()
+        # In a list, so that its weights are nobody's here.
+        self._teacher = [teacher]
+        some = torch.cat(list(latents), dim=1)[:, :_N_FRAMES]
+        features = self._hear(some.unsqueeze(0).to(next(teacher.parameters()).device))
+        self.register_buffer("mean", features.mean(2, keepdim=True), persistent=False)
+        self.register_buffer("spread", features.std(2, keepdim=True).clamp(min=1e-5), persistent=False)
+        self.reading = nn.Conv1d(channels, features.shape[1], 1)
+
+    def forward(self, z: Tensor, middle: Tensor) -> Tensor:
+        """Return the mean absolute error of the teacher's features, each in its own spread.
+
+        Args:
+            z: Latents, float [B, hidden, n_frames].
+            middle: The student's features, float [B, channels, n_frames * N_PARTS].
+        """
+        features = (self._hear(z).float() - self.mean) / self.spread
+        return nn.functional.l1_loss(self.reading(middle).float(), features)
+
+    @torch.no_grad()
+    def _hear(self, z: Tensor) -> Tensor:
+        (teacher,) = self._teacher
+        x = teacher.ups[0](nn.functional.leaky_relu(teacher.conv_pre(z), LRELU_SLOPE))
+        parts = [block(x) for block in teacher.resblocks[: teacher.num_kernels]]
+        features: Tensor = torch.stack(parts).mean(0)
+        return features
+
+
+def make_hint(teacher: nn.Module, channels: int, latents: Sequence[Tensor]) -> Hint | None:
+    """Return the hint of a teacher's decoder, or none if its first stage runs at another rate or it is of another kind.
+
+    Args:
+        teacher: The teacher's decoder.
+        channels: Of the student's features.
+        latents: Latents of some speech, float32 [hidden, n_frames] each.
+    """
+    if not isinstance(teacher, HifiganGenerator) or teacher.ups[0].stride[0] != N_PARTS:
+        return None
+    return Hint(teacher, channels, latents)
