@@ -26,7 +26,7 @@ demo: install  ## from Markdown to a measured voice, on a CPU; ends with WAVs an
 	TTSD=$(BIN)/ttsd examples/pipeline.sh
 
 demo-compact: install  ## a compact voice, distilled from the inside of a local one, with the same report
-	TTSD=$(BIN)/ttsd examples/pipeline.sh examples/study_guides "" configs/compact_distill.yaml
+	TTSD=$(BIN)/ttsd examples/pipeline.sh examples/study_guides "" configs/compact_demo.yaml
 
 demo-providers: install  ## the data factory against providers played on this machine; no key, no cost
 	TTSD=$(BIN)/ttsd PYTHON=$(BIN)/python examples/providers.sh

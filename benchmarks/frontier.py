@@ -1,7 +1,7 @@
 """Small voices of three sizes, distilled from one teacher: quality and speed against size, as a table and a figure.
 
-python benchmarks/frontier.py [--work datasets/frontier] [--recipe configs/compact_distill.yaml] [--set KEY=VALUE ...]
-    [--figure docs/frontier.svg]
+python benchmarks/frontier.py [--work datasets/frontier] [--sizes compact] [--recipe configs/compact_distill.yaml]
+    [--set KEY=VALUE ...] [--figure docs/frontier.svg] [--curves docs/joe-compact.svg]
 
 Everything goes through the commands of `ttsd`: joe reads the study guides, and once more the sentences of the package
 that nothing is trained on; each size is trained on the former and measured on the latter and on the guides' held-out
@@ -11,6 +11,7 @@ with random weights, for its size and speed alone.
 
 import argparse
 import json
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,16 @@ from black_box import ROOT, ttsd
 from compact_speed import PIPER_PARAMETERS, load_piper, measure_rtf, speak_as_piper
 
 from ttsd.config import Config, ModelConfig
+from ttsd.data.audio import read_wav
 from ttsd.data.corpus import copy_clip, read_corpus, write_corpus
 from ttsd.data.onnx_voice import load_voice
 from ttsd.data.piper_voice import piper_voice_path
 from ttsd.data.symbols import SymbolTable
+from ttsd.metrics.similarity import VoiceEmbedder
 from ttsd.model.vits import build_vits
 from ttsd.training.checkpoint import save_checkpoint
 
 SIZES = ("micro", "nano", "compact")
-N_SYMBOLS = 256
 
 
 def prepare(work: Path) -> tuple[Path, Path]:
@@ -51,6 +53,18 @@ def prepare(work: Path) -> tuple[Path, Path]:
     return processed, tests
 
 
+def measure_likeness(spoken: Path, tests: Path) -> float:
+    """Return the mean cosine of speaker embeddings of a voice's clips and of the teacher's of the same sentences."""
+    embedder, corpus = VoiceEmbedder(), read_corpus(tests)
+    cosines = []
+    for utterance in corpus.utterances:
+        pair = [read_wav(path) for path in (spoken / f"{utterance.id}.wav", corpus.clip_path(utterance))]
+        one, other = (embedder.embed(wav, sample_rate) for wav, sample_rate in pair)
+        if one is not None and other is not None:
+            cosines.append(float(one @ other))
+    return statistics.mean(cosines)
+
+
 def measure(run: Path, tests: Path) -> dict[str, Any]:
     """Evaluate and export the best voice of a run, and time it."""
     checkpoint, evaluation = run / "best.ckpt", run / "evaluation"
@@ -60,11 +74,12 @@ def measure(run: Path, tests: Path) -> dict[str, Any]:
     details = json.loads((evaluation / "report.json").read_text())["details"]
     voice = load_voice(run / "export" / f"{run.name}.onnx")
     figures: dict[str, Any] = {"n": len(details["utterances"]), "parameters": voice.n_parameters}
-    for key in ("wer", "cer", "similarity", "dnsmos"):
+    for key in ("wer", "cer", "similarity", "dnsmos", "distillmos"):
         metric = details["metrics"][key]
         figures[key] = metric["systems"]["student"]["value"]
         figures[f"{key}_hi"] = metric["systems"]["student"]["hi"]
         figures[f"teacher_{key}"] = metric["teacher"]
+    figures["likeness"] = measure_likeness(evaluation / "wavs/student", tests)
     figures["rtf"] = measure_rtf(lambda text: voice.speak(text, seed=0), voice.sample_rate)
     return figures
 
@@ -75,8 +90,9 @@ def time_vits(work: Path) -> dict[str, float]:
     config = Config(model=ModelConfig(preset="high", duration_predictor="stochastic"))
     if not (folder / "export/vits.onnx").is_file():
         torch.manual_seed(0)
-        voice = build_vits(config.model, config.audio, N_SYMBOLS)
-        save_checkpoint(folder / "best.ckpt", config, SymbolTable.default(), voice.state_dict())
+        symbols = SymbolTable.default()
+        voice = build_vits(config.model, config.audio, symbols.n_symbols)
+        save_checkpoint(folder / "best.ckpt", config, symbols, voice.state_dict())
         ttsd("export", "--ckpt", folder / "best.ckpt")
     voice = load_voice(folder / "export/vits.onnx")
     return {
@@ -85,8 +101,8 @@ def time_vits(work: Path) -> dict[str, float]:
     }
 
 
-def draw(rows: dict[str, dict[str, Any]], piper: dict[str, float], vits: dict[str, float], path: Path) -> None:
-    """Draw word errors, predicted opinion and speed against the number of parameters."""
+def start_drawing() -> Any:
+    """Return pyplot, set to write the same figure for the same numbers."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -95,6 +111,28 @@ def draw(rows: dict[str, dict[str, Any]], piper: dict[str, float], vits: dict[st
     pyplot.rcParams.update(
         {"svg.hashsalt": "ttsd", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     )
+    return pyplot
+
+
+def draw_curves(run: Path, path: Path) -> None:
+    """Draw the losses of a training's phases, and what the voice said at every look."""
+    pyplot = start_drawing()
+    details = json.loads((run / "report.json").read_text())["details"]
+    losses, looks = details["losses"], details["validation"]
+    figure, axes = pyplot.subplots(1, len(losses) + 1, figsize=(11, 2.6), constrained_layout=True)
+    for axis, (phase, values) in zip(axes, losses.items(), strict=False):
+        axis.plot([100 * (n + 1) for n in range(len(values))], values, color="#0b6e99")
+        axis.set(title=f"loss: {phase}", xlabel="steps of the phase")
+    axes[-1].plot([look["step"] for look in looks], [100 * look["cer"] for look in looks], "o-", color="#b35c00")
+    axes[-1].set(title="character error rate, %", xlabel="steps of the run", ylim=(0, None))
+    for axis in axes:
+        axis.grid(alpha=0.25)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def draw(rows: dict[str, dict[str, Any]], piper: dict[str, float], vits: dict[str, float], path: Path) -> None:
+    """Draw word errors, predicted opinion and speed against the number of parameters."""
+    pyplot = start_drawing()
     figure, axes = pyplot.subplots(1, 3, figsize=(9.5, 3.1), constrained_layout=True)
     sizes = [row["parameters"] / 1e6 for row in rows.values()]
     teacher = next(iter(rows.values()))
@@ -127,11 +165,12 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--curves", type=Path, help="of the largest of the sizes")
     options = parser.parse_args()
     corpus, tests = prepare(options.work)
     rows: dict[str, dict[str, Any]] = {}
     for size in options.sizes:
-        run, clock = options.work / size, options.work / f"{size}.seconds"
+        run, clock = options.work / f"joe-{size}", options.work / f"joe-{size}.seconds"
         begun_s = time.perf_counter()
         ttsd("train", options.recipe, corpus, run, settings=(f"model.preset={size}", *options.settings))
         if not clock.is_file():
@@ -141,21 +180,26 @@ def main() -> None:
     piper_rtf = measure_rtf(lambda text: speak_as_piper(teacher, text), teacher.config.sample_rate)
     piper = {"parameters": float(PIPER_PARAMETERS), "rtf": piper_rtf}
     vits = time_vits(options.work)
-    print("| voice | parameters | training | WER | up to | CER | DNSMOS | similarity | × real time | Piper's / it |")
-    print("|---" * 10 + "|")
+    print("| voice | parameters | training | WER | up to | CER | DNSMOS | DistillMOS | similarity | same sentence | "
+          "× real time | Piper's / it |")  # fmt: skip
+    print("|---" * 12 + "|")
     first = next(iter(rows.values()))
     told = f"{first['teacher_wer']:.1%} | | {first['teacher_cer']:.1%} | {first['teacher_dnsmos']:.2f} | "
-    told += f"{first['teacher_similarity']:.3f}"
+    told += f"{first['teacher_distillmos']:.2f} | {first['teacher_similarity']:.3f} | 1"
     print(f"| joe (Piper) | {piper['parameters'] / 1e6:.1f} M | | {told} | {piper['rtf']:.4f} | 1 |")
     for name, row in rows.items():
         print(
             f"| {name} | {row['parameters'] / 1e6:.1f} M | {row['train_s'] / 60:.0f} min | {row['wer']:.1%} | "
-            f"{100 * row['wer_hi']:+.1f} | {row['cer']:.1%} | {row['dnsmos']:.2f} | {row['similarity']:.3f} | "
+            f"{100 * row['wer_hi']:+.1f} | {row['cer']:.1%} | {row['dnsmos']:.2f} | {row['distillmos']:.2f} | "
+            f"{row['similarity']:.3f} | {row['likeness']:.3f} | "
             f"{row['rtf']:.4f} | {piper['rtf'] / row['rtf']:.1f} |"
         )
-    print(f"| VITS (speed alone) | {vits['parameters'] / 1e6:.1f} M | | | | | | | {vits['rtf']:.4f} | "
+    print(f"| VITS (speed alone) | {vits['parameters'] / 1e6:.1f} M | | | | | | | | | {vits['rtf']:.4f} | "
           f"{piper['rtf'] / vits['rtf']:.2f} |")  # fmt: skip
-    print(f"{first['n']} held-out sentences; `up to`: upper end of the 95 % interval of the difference in WER, points")
+    print(f"{first['n']} held-out sentences; `up to`: upper end of the 95 % interval of the difference in WER, points; "
+          "`similarity` to the teacher's other sentences, `same sentence` to its clip of that sentence")  # fmt: skip
+    if options.curves:
+        draw_curves(run, options.curves)
     if options.figure:
         draw(rows, piper, vits, options.figure)
 

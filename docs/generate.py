@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from ttsd.cli import app
 from ttsd.config import Config
+from ttsd.data.onnx_voice import PACKAGED_VOICE, card_path
 from ttsd.metrics.catalogue import METRICS
 from ttsd.metrics.categories import CATEGORIES
 from ttsd.metrics.failures import FAILURES
@@ -42,6 +43,7 @@ def pages() -> dict[Path, str]:
         Path("configs/default.yaml"): default_yaml(),
         Path("docs/curation.md"): curation_page(),
         Path("docs/evaluation.md"): evaluation_page(),
+        Path("docs/voice.md"): voice_page(),
     }
 
 
@@ -68,6 +70,27 @@ def evaluation_page() -> str:
     page = fill("docs/evaluation.md", "metrics", "\n".join(lines))
     page = fill("docs/evaluation.md", "failures", "\n".join(named[: len(FAILURES)]), page)
     return fill("docs/evaluation.md", "categories", "\n".join(named[len(FAILURES) :]), page)
+
+
+def voice_page() -> str:
+    """Return docs/voice.md with the figures in the card of the voice in the package."""
+    card = json.loads(card_path(PACKAGED_VOICE).read_text(encoding="utf-8"))
+    lines = ["| figure | teacher | voice |", "|---|---:|---:|"]
+    for metric in METRICS:
+        if figures := card["metrics"].get(metric.key):
+            told = [write_figure(figures[name], metric.unit) for name in ("teacher", "voice")]
+            lines.append(f"| {metric.name} | {' | '.join(told)} |")
+    size_mb = PACKAGED_VOICE.stat().st_size / 1e6
+    facts = [
+        ("file", f"`src/ttsd/voices/{PACKAGED_VOICE.name}`, {size_mb:.1f} MB, 16-bit weights"),
+        ("weights", f"{card['n_parameters'] / 1e6:.1f} million (`model.preset: {card['preset']}`)"),
+        ("speaks", f"{card['language']}, at {card['sample_rate']} Hz"),
+        ("teacher", f"`{card['teacher']}`, a Piper voice"),
+        ("licence", card["licence"]),
+    ]
+    about = "\n".join(["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in facts)])
+    page = fill("docs/voice.md", "about", about)
+    return fill("docs/voice.md", "figures", "\n".join(lines), page)
 
 
 def fill(path: str, mark: str, text: str, page: str | None = None) -> str:

@@ -42,6 +42,7 @@ FAKE_STAGE = """
         return 1.5
     stage = types.ModuleType("ttsd.stages.NAME")
     stage.run, stage.speak_to_file = run, speak_to_file
+    stage.find_voice = lambda config: config.synth.ckpt or "packaged"
     import ttsd.stages
     sys.modules["ttsd.stages.NAME"] = ttsd.stages.NAME = stage
 """
@@ -166,7 +167,9 @@ def test_synth_makes_one_wav_of_a_text_a_file_or_standard_input(place: Path) -> 
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 
-    assert speak("Some text.", "--ckpt", "last.ckpt") == {"path": "speech.wav", "duration_s": 1.5}
+    assert speak("Some text.", "--ckpt", "last.ckpt") == {
+        "path": "speech.wav", "duration_s": 1.5, "voice": "checkpoints/run/last.ckpt"
+    }  # fmt: skip
     assert (place / "speech.wav").read_text() == "Some text.|1.0"
     speak("lines.txt", "--out", "a.wav", "--speed", "1.5")
     assert (place / "a.wav").read_text() == "One line.\nAnother line.\n|1.5"
@@ -175,6 +178,16 @@ def test_synth_makes_one_wav_of_a_text_a_file_or_standard_input(place: Path) -> 
     long_text = "A sentence that goes on. " * 400
     speak(long_text, "-o", "c.wav")
     assert (place / "c.wav").read_text() == f"{long_text}|1.0"
+
+
+def test_synth_speaks_with_the_voice_of_the_package_where_there_is_no_run(tmp_path: Path) -> None:
+    fake = FAKE_STAGE.replace("NAME", "synth")
+    done = ttsd("synth", "Some text.", "--json", cwd=tmp_path, before=fake)
+    assert json.loads(done.stdout)["voice"] == "packaged", done.stderr
+    (tmp_path / "checkpoints/run").mkdir(parents=True)
+    assert "no such checkpoint" in mistake(ttsd("synth", "Some text.", cwd=tmp_path, before=fake))
+    done = ttsd("synth", "Some text.", "--set", "paths.run=elsewhere", "--json", cwd=tmp_path, before=fake)
+    assert json.loads(done.stdout)["voice"] == "packaged", done.stderr
 
 
 def test_synth_makes_a_corpus_of_a_file_of_lines(place: Path) -> None:

@@ -38,7 +38,7 @@ def synth(
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Speak with a student, of a checkpoint or exported.
+    """Speak with a student, of a checkpoint or exported; with the package's own voice where there is no run.
 
     Where --out ends in .wav or is not given, the whole text becomes one WAV file; with any other --out, or --lines,
     each line becomes an utterance of a corpus in that folder.
@@ -49,8 +49,10 @@ def synth(
     if lines and out is not None and out.suffix.lower() == ".wav":
         raise typer.BadParameter("--lines writes a corpus, so --out must be a folder")
     settings = load_settings(config, overrides, {"synth.speed": speed, "seed": seed})
-    checkpoint = find_checkpoint(ckpt or settings.synth.ckpt, settings.paths.run)
-    settings = settings.model_copy(update={"synth": settings.synth.model_copy(update={"ckpt": checkpoint})})
+    named = ckpt or settings.synth.ckpt
+    if named or settings.paths.run.is_dir():
+        checkpoint = find_checkpoint(named, settings.paths.run)
+        settings = settings.model_copy(update={"synth": settings.synth.model_copy(update={"ckpt": checkpoint})})
     from ttsd import terminal
 
     if stream:
@@ -65,11 +67,11 @@ def synth(
         return
     if as_wav:
         spoken, target = terminal.read_text(text), out or Path("speech.wav")
-        from ttsd.stages.synth import speak_to_file
+        from ttsd.stages.synth import find_voice, speak_to_file
 
         with terminal.stdout_on_stderr():
             duration_s = speak_to_file(spoken, target, settings)
-        terminal.print_clip(target, duration_s, as_json)
+        terminal.print_clip(target, duration_s, find_voice(settings), as_json)
         return
     with terminal.text_file(text) as source:
         from ttsd.stages import synth as stage

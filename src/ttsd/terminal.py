@@ -147,10 +147,10 @@ def print_findings(findings: "Sequence[Finding]", as_json: bool) -> None:
     _print(f"train --check: {n_failed} to mend" if n_failed else "train --check: ready")
 
 
-def print_clip(path: Path, duration_s: float, as_json: bool) -> None:
-    """Print where one spoken text went."""
-    fact = {"path": str(path), "duration_s": round(duration_s, 3)}
-    _print(json.dumps(fact, ensure_ascii=False) if as_json else f"synth: {path}, {duration_s:.1f} s")
+def print_clip(path: Path, duration_s: float, voice: Path, as_json: bool) -> None:
+    """Print where one spoken text went, and who spoke."""
+    fact = {"path": str(path), "duration_s": round(duration_s, 3), "voice": str(voice)}
+    _print(json.dumps(fact, ensure_ascii=False) if as_json else f"synth: {path}, {duration_s:.1f} s, by {voice}")
 
 
 def _print_tables(tables: list[tuple[str, Table]]) -> None:

@@ -139,6 +139,7 @@ def test_its_card_says_what_it_is_and_what_was_measured_of_it(voice, tmp_path):
     export.run(path, tmp_path / "out", Config())
     card = json.loads((tmp_path / "out" / "joe.json").read_text())
     assert (card["sample_rate"], card["language"], card["preset"]) == (22050, "en-us", "medium")
+    assert card["teacher"] is None, "it learnt from clips"
     assert card["metrics"] == {"n_sentences": 2, "wer": {"voice": 0.06, "teacher": 0.05}}
     assert card["checkpoint_sha256"] == sha256_file(path)
 

@@ -62,7 +62,7 @@ def test_a_small_decoder_learns_the_teachers_waveform(tmp_path):
     losses = []
 
     def turns(step):
-        for name, loss in learn(decoder, spoken, CONFIG, torch.device("cpu"), step, taught[1]):
+        for name, loss in learn(decoder, spoken, CONFIG, torch.device("cpu"), step, hint=taught[1], phases=True):
             losses.append(float(loss.detach()))
             yield name, loss
 

@@ -17,6 +17,8 @@ from ttsd.utils.extras import require
 
 FORMAT = "ttsd-voice"
 FORMAT_VERSION = 1
+PACKAGED_VOICE = Path(__file__).parents[1] / "voices" / "joe-compact.onnx"
+"""The voice that comes with the package; see docs/voice.md."""
 N_NOISE = 1 << 16
 """Random numbers that an utterance is given, and reads round and round."""
 

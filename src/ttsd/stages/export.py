@@ -107,12 +107,17 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
 
 
 def _describe(student: "Student") -> dict[str, Any]:
-    audio, synth = student.config.audio, student.config.synth
+    from ttsd.model.compact import CompactVoice
+
+    audio, synth, teacher = student.config.audio, student.config.synth, student.config.teacher
+    # Others learnt from clips, whose speaker is not known here.
+    is_compact = isinstance(student.voice, CompactVoice)
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "ttsd": __version__,
         "preset": student.config.model.preset,
+        "teacher": (teacher.ckpt.name if teacher.ckpt else teacher.voice) if is_compact else None,
         "n_parameters": student.n_parameters,
         "text": "numbers and abbreviations written out by ttsd, phonemes by espeak-ng",
         "language": student.config.language,

@@ -12,6 +12,7 @@ from ttsd.config import Config
 from ttsd.data.audio import to_pcm, write_wav
 from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, check_id, clean_text
 from ttsd.data.finish import finish_corpus
+from ttsd.data.onnx_voice import PACKAGED_VOICE
 from ttsd.data.scripts import foreign_letter, script_of
 from ttsd.data.sentences import cut_clauses, split_sentences
 from ttsd.data.text import normalize_text
@@ -48,7 +49,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         CheckpointError: The checkpoint is missing or not one of ours.
     """
     lines = _read_lines(in_dir)
-    ckpt = _checkpoint(config)
+    ckpt = find_voice(config)
     settings = config.model_dump(mode="json", include={"seed", "speaker", "synth"})
     settings["synth"].pop("ckpt")
     for name in set(_NOISE) - config.synth.model_fields_set:
@@ -134,7 +135,7 @@ def speak_sentences(text: str, config: Config) -> Iterator[tuple[NDArray[np.floa
     pieces = _pieces(text)
     if not pieces:
         raise StageError("the text holds nothing to say; give a text with words")
-    voice = _load(_checkpoint(config))
+    voice = _load(find_voice(config))
     scripts = _scripts(voice, config)
     if letter := foreign_letter(" ".join(pieces), scripts):
         known = ", ".join(scripts)
@@ -146,12 +147,16 @@ def speak_sentences(text: str, config: Config) -> Iterator[tuple[NDArray[np.floa
         yield _speak_piece(voice, piece, config, n), voice.sample_rate
 
 
-def _checkpoint(config: Config) -> Path:
-    if config.synth.ckpt is None:
-        raise CheckpointError("no checkpoint is named; give one with --ckpt or synth.ckpt")
-    if not config.synth.ckpt.is_file():
-        raise CheckpointError(f"{config.synth.ckpt}: no such voice; give a .ckpt of `ttsd train`, or an exported .onnx")
-    return config.synth.ckpt
+def find_voice(config: Config) -> Path:
+    """Return the file of the voice that speaks: `synth.ckpt`, or that of the package where none is named.
+
+    Raises:
+        CheckpointError: There is no such file.
+    """
+    path = config.synth.ckpt or PACKAGED_VOICE
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such voice; give a .ckpt of `ttsd train`, or an exported .onnx")
+    return path
 
 
 def _read_lines(path: Path) -> list[str]:
@@ -174,7 +179,7 @@ def _pieces(text: str) -> list[str]:
 
 def _speak(item: tuple[Utterance, Path, Config]) -> dict[str, Any]:
     utterance, out_dir, config = item
-    voice = _load(_checkpoint(config))
+    voice = _load(find_voice(config))
     pieces = _pieces(utterance.transcript)
     if not pieces:
         return {"rejected": ["nothing_to_say", utterance.transcript]}

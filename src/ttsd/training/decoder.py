@@ -121,7 +121,14 @@ def _make_turns(
 
 
 def learn(
-    decoder: nn.Module, spoken: Spoken, config: Config, device: torch.device, step: int, hint: Hint | None = None
+    decoder: nn.Module,
+    spoken: Spoken,
+    config: Config,
+    device: torch.device,
+    step: int,
+    *,
+    hint: Hint | None = None,
+    phases: bool = False,
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the loss of a decoder on windows of clips.
 
@@ -132,6 +139,7 @@ def learn(
         device: Where the work is done.
         step: Number of the step, which the windows follow from.
         hint: Shows a `TwoRateDecoder` what its teacher's decoder thinks halfway.
+        phases: The waveforms are functions of the latents, so their phases count.
     """
     decoder.train()
     drawn = draw_windows(spoken, config.train.decoder, config.audio.hop_length, config.seed, step)
@@ -143,12 +151,19 @@ def learn(
             made, beside = decoder.speak(decoder.refine(middle)), hint(latents, middle) if hint else None
         else:
             made, beside = decode(decoder, latents, f0_hz).float(), pitch_loss(decoder, latents, f0_hz)
-    loss = _distance(decoder, wav, made.squeeze(1), config)
+    loss = _distance(wav, made.squeeze(1), config, phases)
     yield _DECODER, loss if beside is None else loss + beside
 
 
 def polish(
-    decoder: nn.Module, opponent: SmallDiscriminator, spoken: Spoken, config: Config, device: torch.device, step: int
+    decoder: nn.Module,
+    opponent: SmallDiscriminator,
+    spoken: Spoken,
+    config: Config,
+    device: torch.device,
+    step: int,
+    *,
+    phases: bool = False,
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the loss of a small discriminator, then that of the decoder, which has it to deceive as well.
 
@@ -159,6 +174,7 @@ def polish(
         config: Reads `audio`, `train` and `seed`; the weights of the losses are those of the full steps.
         device: Where the work is done.
         step: Number of the step; the first ones are the discriminator's alone.
+        phases: As for `learn`.
     """
     decoder.train()
     train, weights = config.train, config.train.loss_weights
@@ -178,15 +194,15 @@ def polish(
         with torch.no_grad():
             _, real_features = opponent(wav)
         pitch = pitch_loss(decoder, latents, f0_hz)
-    distance = _distance(decoder, wav.squeeze(1), made.squeeze(1), config)
+    distance = _distance(wav.squeeze(1), made.squeeze(1), config, phases)
     loss = weights.mel * (distance if pitch is None else distance + pitch)
     loss = loss + weights.adversarial * adversarial_loss(fake)
     yield _DECODER, loss + weights.feature_matching * feature_matching_loss(real_features, fake_features)
 
 
-def _distance(decoder: nn.Module, original: Tensor, made: Tensor, config: Config) -> Tensor:
+def _distance(original: Tensor, made: Tensor, config: Config, phases: bool) -> Tensor:
     loss = spectral_loss(original, made, config.audio)
-    return loss + _PHASE_WEIGHT * phase_loss(original, made) if isinstance(decoder, TwoRateDecoder) else loss
+    return loss + _PHASE_WEIGHT * phase_loss(original, made) if phases else loss
 
 
 def speak_latents(

@@ -1,8 +1,9 @@
 """How a compact student learns: its front end from the teacher's durations and latents, its decoder from its speech.
 
 Each part learns by itself, which is far cheaper than through the other. Then the decoder hears the front end's latents
-as well, which is what it meets in synthesis, and at the end a small discriminator may polish it. A teacher's HiFi-GAN
-says to those latents too what they sound like; where the teacher draws its sources, they stand for its own speech.
+as well, in turns with the teacher's, since they are what it meets in synthesis; and at the end a small discriminator
+may polish it. A HiFi-GAN's waveform is a function of its latents, so phases count where those are the teacher's. The
+front end's latents are a little off, and the teacher's phases are not in them.
 """
 
 import functools
@@ -45,7 +46,7 @@ def distil(
 
     Args:
         student: Trained in place.
-        teacher: Left alone.
+        teacher: Its weights are left alone.
         renderings: What the teacher does when it speaks.
         shelf: Takes the voices that were validated; each phase is kept in `<phase>.ckpt` of its run.
         config: Reads `audio`, `train` and `seed`.
@@ -60,6 +61,7 @@ def distil(
     """
     device = find_device(config.train)
     student.to(device).eval()
+    teacher.to(device)
     front, decoder = student.front_end, student.waveform_decoder
     windows = config.train.decoder
     spoken = long_enough(
@@ -67,33 +69,45 @@ def distil(
     )
 
     @functools.cache
-    def both() -> Spoken:
-        heard = []
+    def heard() -> Spoken:
+        own = []
         for number, one in enumerate(renderings, start=1):
-            z = speak_latents(front, one, device)
-            heard.append((z, _answer(teacher, decoder, z, one), one.f0_hz))
+            own.append((speak_latents(front, one, device), one.wav, one.f0_hz))
             progress(number, len(renderings), "latents")
-        return [*spoken, *long_enough(heard, windows.segment_frames, "train.decoder.segment_frames")]
+        return long_enough(own, windows.segment_frames, "train.decoder.segment_frames")
 
     torch.manual_seed(derive_seed(config.seed, "hint"))
     hint = None
     if isinstance(decoder, TwoRateDecoder):
         hint = make_hint(teacher.waveform_decoder, decoder.fine_channels, [one.z for one in renderings])
+    exact = hint is not None
     taught = nn.ModuleList([decoder, *([hint.to(device)] if hint else [])])
     torch.manual_seed(derive_seed(config.seed, "polish"))
     opponent = SmallDiscriminator().to(device)
     order = sorted(range(len(renderings)), key=lambda i: (renderings[i].z.shape[1], i))
+
+    def join(step: int) -> Iterator[tuple[str, Tensor]]:
+        number = -1_000_000 - step
+        if step % 2:
+            return learn(decoder, heard(), config, device, number)
+        return learn(decoder, spoken, config, device, number, hint=hint, phases=exact)
+
+    def smooth(step: int) -> Iterator[tuple[str, Tensor]]:
+        if step % 2:
+            return polish(decoder, opponent, heard(), config, device, step)
+        return polish(decoder, opponent, spoken, config, device, step, phases=exact)
+
     turns: dict[str, tuple[dict[str, nn.Module], Turns]] = {
         "front": (
             {_FRONT: front},
             lambda step: learn_front_end(front, renderings, order, config, device, step),
         ),
-        "decoder": ({_DECODER: taught}, lambda step: learn(decoder, spoken, config, device, step, hint)),
-        "joint": ({_DECODER: taught}, lambda step: learn(decoder, both(), config, device, -1_000_000 - step, hint)),
-        "polish": (
-            {_DISCRIMINATOR: opponent, _DECODER: decoder},
-            lambda step: polish(decoder, opponent, both(), config, device, step),
+        "decoder": (
+            {_DECODER: taught},
+            lambda step: learn(decoder, spoken, config, device, step, hint=hint, phases=exact),
         ),
+        "joint": ({_DECODER: taught}, join),
+        "polish": ({_DISCRIMINATOR: opponent, _DECODER: decoder}, smooth),
     }
     losses: dict[str, list[float]] = {}
     done = 0
@@ -166,15 +180,6 @@ def learn_front_end(
     known = durations > 0
     wrong = (log_durations.float() - torch.log(durations.clamp(min=1).float()))[known].abs().mean()
     yield _FRONT, (error.abs().sum() + _SLOPE_SHARE * slope.abs().sum()) / n_values + _DURATION_SHARE * wrong
-
-
-@torch.no_grad()
-def _answer(teacher: Vits, decoder: nn.Module, z: Tensor, one: Rendering) -> Tensor:
-    """Return what a decoder shall make of the front end's latents, float32 [n_frames * hop_length], on the CPU."""
-    if not isinstance(decoder, TwoRateDecoder):
-        return one.wav
-    wav: Tensor = teacher.waveform_decoder(z.unsqueeze(0).to(next(teacher.parameters()).device))
-    return wav[0, 0].float().cpu()
 
 
 @torch.no_grad()

@@ -1,0 +1,45 @@
+"""The voice that comes with the package: small, described, and there at once."""
+
+import json
+import subprocess
+import sys
+
+import soundfile
+
+from ttsd.config import AsrConfig
+from ttsd.data.onnx_voice import PACKAGED_VOICE, card_path, load_voice
+from ttsd.metrics.intelligibility import Recognizer, normalize_english
+
+SENTENCE = "The green plants turn the light of the sun into sugar."
+
+
+def test_it_is_small_and_its_card_says_what_it_is():
+    assert PACKAGED_VOICE.stat().st_size <= 14e6
+    card = json.loads(card_path(PACKAGED_VOICE).read_text())
+    assert (card["preset"], card["teacher"], card["licence"]) == ("compact", "joe", "CC0-1.0")
+    assert card["metrics"]["n_sentences"] >= 300
+    assert {"wer", "cer", "similarity", "dnsmos", "distillmos"} <= set(card["metrics"])
+
+
+def test_it_says_what_it_is_told_without_a_checkpoint_and_without_torch(tmp_path):
+    code = """
+import sys
+from ttsd.cli import main
+sys.argv = ["ttsd", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code, "synth", SENTENCE, "-o", "hello.wav"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert not {"torch", "TTS", "lightning", "scipy", "librosa"} & set(done.stderr.split())
+    assert f"by {PACKAGED_VOICE}" in done.stdout
+    wav, sample_rate = soundfile.read(tmp_path / "hello.wav", dtype="float32")
+    heard = Recognizer(AsrConfig()).transcribe(wav, sample_rate)
+    assert normalize_english(heard) == normalize_english(SENTENCE)
+
+
+def test_it_is_as_loud_as_speech_should_be():
+    wav = load_voice(PACKAGED_VOICE).speak(SENTENCE, seed=0)
+    assert 0.1 < abs(wav).max() < 1
