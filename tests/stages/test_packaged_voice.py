@@ -6,9 +6,12 @@ import sys
 
 import soundfile
 
-from ttsd.config import AsrConfig
+from ttsd.config import AsrConfig, Config
+from ttsd.data.corpus import read_corpus
 from ttsd.data.onnx_voice import PACKAGED_VOICE, card_path, load_voice
 from ttsd.metrics.intelligibility import Recognizer, normalize_english
+from ttsd.stages import synth
+from ttsd.utils.files import sha256_file
 
 SENTENCE = "The green plants turn the light of the sun into sugar."
 
@@ -43,3 +46,11 @@ finally:
 def test_it_is_as_loud_as_speech_should_be():
     wav = load_voice(PACKAGED_VOICE).speak(SENTENCE, seed=0)
     assert 0.1 < abs(wav).max() < 1
+
+
+def test_a_corpus_without_a_checkpoint_is_spoken_by_it(tmp_path):
+    (tmp_path / "lines.txt").write_text("Rain falls.\nRivers run.\n")
+    report = synth.run(tmp_path / "lines.txt", tmp_path / "spoken", Config(n_workers=1))
+    assert report.n_out == 2
+    first, _ = read_corpus(tmp_path / "spoken").utterances
+    assert first.teacher["checkpoint_sha256"] == sha256_file(PACKAGED_VOICE)

@@ -87,8 +87,6 @@ def test_nothing_to_say_and_no_voice_end_in_one_line(config: Config, tmp_path: P
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(StageError, match=r"binary\.txt.*UTF-8"):
         synth.run(tmp_path / "binary.txt", tmp_path / "out", config)
-    with pytest.raises(CheckpointError, match=r"--ckpt"):
-        synth.speak_to_file("Rain.", tmp_path / "a.wav", Config())
     with pytest.raises(CheckpointError, match=r"gone\.ckpt"):
         synth.speak_to_file("Rain.", tmp_path / "a.wav", load_config(None, [f"synth.ckpt={tmp_path / 'gone.ckpt'}"]))
 
