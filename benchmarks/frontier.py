@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     parser.add_argument("--figure", type=Path)
-    parser.add_argument("--curves", type=Path, help="of the largest of the sizes")
+    parser.add_argument("--curves", type=Path, help="of the last of the sizes")
     options = parser.parse_args()
     corpus, tests = prepare(options.work)
     rows: dict[str, dict[str, Any]] = {}

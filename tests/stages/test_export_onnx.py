@@ -3,8 +3,6 @@
 import io
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from tests.commands import run_and_list_imports
 from ttsd.config import AsrConfig, Config, ModelConfig, load_config
 from ttsd.data.onnx_voice import card_path, draw_noise, load_voice, run_voice
 from ttsd.data.symbols import SymbolTable
@@ -146,19 +145,9 @@ def test_its_card_says_what_it_is_and_what_was_measured_of_it(voice, tmp_path):
 
 @pytest.mark.parametrize("arguments", [("-o", "a.wav"), ("--stream",)])
 def test_the_command_speaks_without_torch(joe, tmp_path, arguments):
-    code = """
-import sys
-from ttsd.cli import main
-sys.argv = ["ttsd", *sys.argv[1:]]
-try:
-    main()
-finally:
-    print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
-"""
-    command = [sys.executable, "-c", code, "synth", TEXT, "--ckpt", str(joe), *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
-    assert not {"torch", "TTS", "lightning", "scipy", "librosa"} & set(done.stderr.decode().split())
-    sound = io.BytesIO(done.stdout) if arguments == ("--stream",) else tmp_path / "a.wav"
+    told, imported = run_and_list_imports("synth", TEXT, "--ckpt", str(joe), *arguments, cwd=tmp_path)
+    assert not {"torch", "TTS", "lightning", "scipy", "librosa"} & imported
+    sound = io.BytesIO(told) if arguments == ("--stream",) else tmp_path / "a.wav"
     wav, sample_rate = soundfile.read(sound, dtype="int16")
     synth.speak_to_file(TEXT, tmp_path / "b.wav", load_config(None, [f"synth.ckpt={joe}"]))
     assert sample_rate == 22050

@@ -1,11 +1,10 @@
 """The voice that comes with the package: small, described, and there at once."""
 
 import json
-import subprocess
-import sys
 
 import soundfile
 
+from tests.commands import run_and_list_imports
 from ttsd.config import AsrConfig, Config
 from ttsd.data.corpus import read_corpus
 from ttsd.data.onnx_voice import PACKAGED_VOICE, card_path, load_voice
@@ -25,19 +24,9 @@ def test_it_is_small_and_its_card_says_what_it_is():
 
 
 def test_it_says_what_it_is_told_without_a_checkpoint_and_without_torch(tmp_path):
-    code = """
-import sys
-from ttsd.cli import main
-sys.argv = ["ttsd", *sys.argv[1:]]
-try:
-    main()
-finally:
-    print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
-"""
-    command = [sys.executable, "-c", code, "synth", SENTENCE, "-o", "hello.wav"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert not {"torch", "TTS", "lightning", "scipy", "librosa"} & set(done.stderr.split())
-    assert f"by {PACKAGED_VOICE}" in done.stdout
+    told, imported = run_and_list_imports("synth", SENTENCE, "-o", "hello.wav", cwd=tmp_path)
+    assert not {"torch", "TTS", "lightning", "scipy", "librosa"} & imported
+    assert f"by {PACKAGED_VOICE}" in told.decode()
     wav, sample_rate = soundfile.read(tmp_path / "hello.wav", dtype="float32")
     heard = Recognizer(AsrConfig()).transcribe(wav, sample_rate)
     assert normalize_english(heard) == normalize_english(SENTENCE)

@@ -21,7 +21,7 @@ from ttsd.errors import ConfigError
 from ttsd.model.convnext import ConvNeXtBlock
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.model.spectral_decoder import SpectralDecoder
-from ttsd.model.two_rate_decoder import N_PARTS, TwoRateDecoder
+from ttsd.model.two_rate_decoder import TwoRateDecoder
 from ttsd.model.vits import Synthesis
 
 N_LATENTS = 192
@@ -67,11 +67,8 @@ class CompactVoice(nn.Module):
         self, geometry: CompactGeometry, audio: AudioConfig, n_symbols: int, decoder: str = "spectral"
     ) -> None:
         super().__init__()
-        if audio.n_fft % audio.hop_length or audio.n_fft == audio.hop_length or audio.hop_length % (2 * N_PARTS):
-            raise ConfigError(
-                f"audio.n_fft is {audio.n_fft}; a compact voice needs a multiple of audio.hop_length, and of that a "
-                f"multiple of {2 * N_PARTS}"
-            )
+        if audio.n_fft % audio.hop_length or audio.n_fft == audio.hop_length:
+            raise ConfigError(f"audio.n_fft is {audio.n_fft}; a compact voice needs a multiple of audio.hop_length")
         self.front_end = FrontEnd(geometry, n_symbols)
         channels, n_blocks = geometry.decoder_channels, geometry.n_decoder_blocks
         self.waveform_decoder: SpectralDecoder = (

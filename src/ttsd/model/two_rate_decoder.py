@@ -9,6 +9,7 @@ generative adversarial networks for efficient and high fidelity speech synthesis
 from torch import Tensor, nn
 
 from ttsd.config import AudioConfig
+from ttsd.errors import ConfigError
 from ttsd.model.convnext import ConvNeXtBlock
 from ttsd.model.spectral_decoder import SpectralDecoder
 
@@ -21,16 +22,24 @@ class TwoRateDecoder(SpectralDecoder):
 
     Args:
         in_channels: Channels of the latents.
-        audio: `n_fft` and `hop_length`; the former is a multiple of the latter, and that of `N_PARTS`.
+        audio: `n_fft` and `hop_length`; the former is a multiple of the latter, and that of twice `N_PARTS`.
         channels: Width of the blocks at frame rate.
         n_blocks: Their number.
         fine_channels: Width of the blocks behind them.
         n_fine_blocks: Their number.
+
+    Raises:
+        ConfigError: A frame cannot be cut into parts.
     """
 
     def __init__(
         self, in_channels: int, audio: AudioConfig, channels: int, n_blocks: int, fine_channels: int, n_fine_blocks: int
     ) -> None:
+        # Twice: half of what a part's spectrum reaches beyond the part lies on each side.
+        if audio.hop_length % (2 * N_PARTS):
+            raise ConfigError(
+                f"audio.hop_length is {audio.hop_length}; the decoder `spectral` needs a multiple of {2 * N_PARTS}"
+            )
         parts = {"n_fft": audio.n_fft // N_PARTS, "hop_length": audio.hop_length // N_PARTS}
         super().__init__(in_channels, audio.model_copy(update=parts), channels, n_blocks, head_channels=fine_channels)
         self.fine_channels = fine_channels

@@ -5,6 +5,7 @@ latents, above all where the pulses fall. Its blocks are led there by the featur
 of a `TwoRateDecoder`: Romero et al., 2015, "FitNets: hints for thin deep nets".
 """
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -33,7 +34,9 @@ class Hint(nn.Module):
         super().__init__()
         # In a list, so that its weights are nobody's here.
         self._teacher = [teacher]
-        some = torch.cat(list(latents), dim=1)[:, :_N_FRAMES]
+        ends = itertools.accumulate(z.shape[1] for z in latents)
+        enough = sum(end < _N_FRAMES for end in ends) + 1
+        some = torch.cat(list(latents[:enough]), dim=1)[:, :_N_FRAMES]
         features = self._hear(some.unsqueeze(0).to(next(teacher.parameters()).device))
         self.register_buffer("mean", features.mean(2, keepdim=True), persistent=False)
         self.register_buffer("spread", features.std(2, keepdim=True).clamp(min=1e-5), persistent=False)
