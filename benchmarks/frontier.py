@@ -1,12 +1,13 @@
 """Small voices of three sizes, distilled from one teacher: quality and speed against size, as a table and a figure.
 
 python benchmarks/frontier.py [--work datasets/frontier] [--sizes compact] [--recipe configs/compact_distill.yaml]
-    [--set KEY=VALUE ...] [--figure docs/frontier.svg] [--curves docs/joe-compact.svg]
+    [--set KEY=VALUE ...] [--rows docs/frontier.json] [--figure docs/frontier.svg] [--curves docs/joe-compact.svg]
 
 Everything goes through the commands of `ttsd`: joe reads the study guides, and once more the sentences of the package
 that nothing is trained on; each size is trained on the former and measured on the latter and on the guides' held-out
-sections. Goes on where it was stopped. Speeds are those of onnxruntime on one thread; the VITS of the paper is there
-with random weights, for its size and speed alone.
+sections. Goes on where it was stopped. What was measured is kept in the file of rows; sizes that are not named are
+taken from there. Speeds are those of onnxruntime on one thread, against Piper's in the same minute; the VITS of the
+paper is there with random weights, for its size and speed alone.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from compact_speed import PIPER_PARAMETERS, load_piper, measure_rtf, speak_as_pi
 from ttsd.config import Config, ModelConfig
 from ttsd.data.audio import read_wav
 from ttsd.data.corpus import copy_clip, read_corpus, write_corpus
-from ttsd.data.onnx_voice import load_voice
+from ttsd.data.onnx_voice import OnnxVoice, load_voice
 from ttsd.data.piper_voice import piper_voice_path
 from ttsd.data.symbols import SymbolTable
 from ttsd.metrics.similarity import VoiceEmbedder
@@ -68,7 +69,13 @@ def measure_likeness(spoken: Path, tests: Path) -> float:
 def measure(run: Path, tests: Path) -> dict[str, Any]:
     """Evaluate and export the best voice of a run, and time it."""
     checkpoint, evaluation = run / "best.ckpt", run / "evaluation"
-    settings = ("evaluate.split=all", "evaluate.lanes=true", "evaluate.speed_sentences=4")
+    # One cache for all sizes: the teacher is measured once.
+    settings = (
+        "evaluate.split=all",
+        "evaluate.lanes=true",
+        "evaluate.speed_sentences=4",
+        f"paths.cache={run.parent / 'cache'}",
+    )
     ttsd("evaluate", tests, evaluation, "--ckpt", checkpoint, settings=settings)
     ttsd("export", "--ckpt", checkpoint)
     details = json.loads((evaluation / "report.json").read_text())["details"]
@@ -80,8 +87,16 @@ def measure(run: Path, tests: Path) -> dict[str, Any]:
         figures[f"{key}_hi"] = metric["systems"]["student"]["hi"]
         figures[f"teacher_{key}"] = metric["teacher"]
     figures["likeness"] = measure_likeness(evaluation / "wavs/student", tests)
-    figures["rtf"] = measure_rtf(lambda text: voice.speak(text, seed=0), voice.sample_rate)
-    return figures
+    return figures | time_voice(voice)
+
+
+def time_voice(voice: OnnxVoice) -> dict[str, float]:
+    """Return seconds of work for a second of speech, of a voice and of the Piper runtime."""
+    teacher = load_piper(piper_voice_path("joe"))
+    return {
+        "rtf": measure_rtf(lambda text: voice.speak(text, seed=0), voice.sample_rate),
+        "piper_rtf": measure_rtf(lambda text: speak_as_piper(teacher, text), teacher.config.sample_rate),
+    }
 
 
 def time_vits(work: Path) -> dict[str, float]:
@@ -95,10 +110,7 @@ def time_vits(work: Path) -> dict[str, float]:
         save_checkpoint(folder / "best.ckpt", config, symbols, voice.state_dict())
         ttsd("export", "--ckpt", folder / "best.ckpt")
     voice = load_voice(folder / "export/vits.onnx")
-    return {
-        "parameters": float(voice.n_parameters),
-        "rtf": measure_rtf(lambda text: voice.speak(text, seed=0), voice.sample_rate),
-    }
+    return {"parameters": float(voice.n_parameters)} | time_voice(voice)
 
 
 def start_drawing() -> Any:
@@ -130,24 +142,31 @@ def draw_curves(run: Path, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def draw(rows: dict[str, dict[str, Any]], piper: dict[str, float], vits: dict[str, float], path: Path) -> None:
+def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
     """Draw word errors, predicted opinion and speed against the number of parameters."""
     pyplot = start_drawing()
     figure, axes = pyplot.subplots(1, 3, figsize=(9.5, 3.1), constrained_layout=True)
-    sizes = [row["parameters"] / 1e6 for row in rows.values()]
-    teacher = next(iter(rows.values()))
+    vits = rows["vits"]
+    voices = {name: row for name, row in rows.items() if name != "vits"}
+    teacher = next(iter(voices.values()))
+    sizes = [row["parameters"] / 1e6 for row in voices.values()]
     panels = (
-        ("word error rate, %", [100 * row["wer"] for row in rows.values()], 100 * teacher["teacher_wer"], None),
-        ("DNSMOS", [row["dnsmos"] for row in rows.values()], teacher["teacher_dnsmos"], None),
-        ("times as fast as speech", [1 / row["rtf"] for row in rows.values()], 1 / piper["rtf"], 1 / vits["rtf"]),
+        ("word error rate, %", [100 * row["wer"] for row in voices.values()], 100 * teacher["teacher_wer"], None),
+        ("DNSMOS", [row["dnsmos"] for row in voices.values()], teacher["teacher_dnsmos"], None),
+        (
+            "times Piper's speed",
+            [row["piper_rtf"] / row["rtf"] for row in voices.values()],
+            1,
+            vits["piper_rtf"] / vits["rtf"],
+        ),
     )
     for axis, (title, values, of_teacher, of_vits) in zip(axes, panels, strict=True):
         axis.plot(sizes, values, "o-", color="#0b6e99")
-        for name, x, y in zip(rows, sizes, values, strict=True):
+        for name, x, y in zip(voices, sizes, values, strict=True):
             axis.annotate(name, (x, y), textcoords="offset points", xytext=(6, 6))
-        axis.plot(piper["parameters"] / 1e6, of_teacher, "D", color="#b35c00")
+        axis.plot(PIPER_PARAMETERS / 1e6, of_teacher, "D", color="#b35c00")
         axis.annotate(
-            "teacher (Piper)", (piper["parameters"] / 1e6, of_teacher), textcoords="offset points", xytext=(-12, 8)
+            "teacher (Piper)", (PIPER_PARAMETERS / 1e6, of_teacher), textcoords="offset points", xytext=(-12, 8)
         )
         if of_vits is not None:
             axis.plot(vits["parameters"] / 1e6, of_vits, "s", color="#666666")
@@ -158,17 +177,42 @@ def draw(rows: dict[str, dict[str, Any]], piper: dict[str, float], vits: dict[st
     figure.savefig(path, metadata={"Date": None})
 
 
+def write_table(rows: dict[str, dict[str, Any]]) -> None:
+    """Print a line for every voice."""
+    print("| voice | parameters | training | WER | up to | CER | DNSMOS | DistillMOS | similarity | same sentence | "
+          "× real time | Piper's / it |")  # fmt: skip
+    print("|---" * 12 + "|")
+    first = next(iter(rows.values()))
+    told = f"{first['teacher_wer']:.1%} | | {first['teacher_cer']:.1%} | {first['teacher_dnsmos']:.2f} | "
+    told += f"{first['teacher_distillmos']:.2f} | {first['teacher_similarity']:.3f} | 1"
+    print(f"| joe (Piper) | {PIPER_PARAMETERS / 1e6:.1f} M | | {told} | {first['piper_rtf']:.4f} | 1 |")
+    for name, row in rows.items():
+        size, speed = f"{row['parameters'] / 1e6:.1f} M", f"{row['rtf']:.4f} | {row['piper_rtf'] / row['rtf']:.1f} |"
+        if name == "vits":
+            print(f"| VITS (speed alone) | {size} | | | | | | | | | {speed}")
+            continue
+        print(
+            f"| {name} | {size} | {row['train_s'] / 60:.0f} min | {row['wer']:.1%} | "
+            f"{100 * row['wer_hi']:+.1f} | {row['cer']:.1%} | {row['dnsmos']:.2f} | {row['distillmos']:.2f} | "
+            f"{row['similarity']:.3f} | {row['likeness']:.3f} | {speed}"
+        )
+    print(f"{first['n']} held-out sentences; `up to`: upper end of the 95 % interval of the difference in WER, points; "
+          "`similarity` to the teacher's other sentences, `same sentence` to its clip of that sentence")  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=ROOT / "datasets/frontier")
     parser.add_argument("--recipe", type=Path, default=ROOT / "configs/compact_distill.yaml")
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
     parser.add_argument("--set", dest="settings", action="append", default=[])
+    parser.add_argument("--rows", type=Path, help="what was measured, kept; default: rows.json in --work")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--curves", type=Path, help="of the last of the sizes")
     options = parser.parse_args()
     corpus, tests = prepare(options.work)
-    rows: dict[str, dict[str, Any]] = {}
+    kept = options.rows or options.work / "rows.json"
+    rows: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.is_file() else {}
     for size in options.sizes:
         run, clock = options.work / f"joe-{size}", options.work / f"joe-{size}.seconds"
         begun_s = time.perf_counter()
@@ -176,32 +220,14 @@ def main() -> None:
         if not clock.is_file():
             clock.write_text(f"{time.perf_counter() - begun_s:.0f}")
         rows[size] = measure(run, tests) | {"train_s": int(clock.read_text())}
-    teacher = load_piper(piper_voice_path("joe"))
-    piper_rtf = measure_rtf(lambda text: speak_as_piper(teacher, text), teacher.config.sample_rate)
-    piper = {"parameters": float(PIPER_PARAMETERS), "rtf": piper_rtf}
-    vits = time_vits(options.work)
-    print("| voice | parameters | training | WER | up to | CER | DNSMOS | DistillMOS | similarity | same sentence | "
-          "× real time | Piper's / it |")  # fmt: skip
-    print("|---" * 12 + "|")
-    first = next(iter(rows.values()))
-    told = f"{first['teacher_wer']:.1%} | | {first['teacher_cer']:.1%} | {first['teacher_dnsmos']:.2f} | "
-    told += f"{first['teacher_distillmos']:.2f} | {first['teacher_similarity']:.3f} | 1"
-    print(f"| joe (Piper) | {piper['parameters'] / 1e6:.1f} M | | {told} | {piper['rtf']:.4f} | 1 |")
-    for name, row in rows.items():
-        print(
-            f"| {name} | {row['parameters'] / 1e6:.1f} M | {row['train_s'] / 60:.0f} min | {row['wer']:.1%} | "
-            f"{100 * row['wer_hi']:+.1f} | {row['cer']:.1%} | {row['dnsmos']:.2f} | {row['distillmos']:.2f} | "
-            f"{row['similarity']:.3f} | {row['likeness']:.3f} | "
-            f"{row['rtf']:.4f} | {piper['rtf'] / row['rtf']:.1f} |"
-        )
-    print(f"| VITS (speed alone) | {vits['parameters'] / 1e6:.1f} M | | | | | | | | | {vits['rtf']:.4f} | "
-          f"{piper['rtf'] / vits['rtf']:.2f} |")  # fmt: skip
-    print(f"{first['n']} held-out sentences; `up to`: upper end of the 95 % interval of the difference in WER, points; "
-          "`similarity` to the teacher's other sentences, `same sentence` to its clip of that sentence")  # fmt: skip
+    rows["vits"] = time_vits(options.work)
+    rows = {name: rows[name] for name in (*SIZES, "vits") if name in rows}
+    kept.write_text(json.dumps(rows, indent=1) + "\n")
+    write_table(rows)
     if options.curves:
         draw_curves(run, options.curves)
     if options.figure:
-        draw(rows, piper, vits, options.figure)
+        draw(rows, options.figure)
 
 
 if __name__ == "__main__":

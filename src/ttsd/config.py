@@ -521,8 +521,8 @@ class TrainConfig(Settings):
     """A compact student's front end."""
     decoder: DecoderConfig = DecoderConfig()
     """The decoder by itself, after the full steps."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Arithmetic of the step, as Lightning names it; alignment and losses stay in 32 bits."""
+    precision: Literal["32-true", "bf16-mixed", "auto"] = "32-true"
+    """Arithmetic of the step, as Lightning names it; losses stay in 32 bits. `auto`: bf16 where the device has it."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """Device, as Lightning names it."""
     devices: Count = 1

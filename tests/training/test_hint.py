@@ -4,21 +4,27 @@ import torch
 
 from ttsd.config import Config, ModelConfig, load_config
 from ttsd.data.symbols import SymbolTable
-from ttsd.model.compact import N_LATENTS
+from ttsd.model.compact import GEOMETRIES, N_LATENTS, FrontEnd
 from ttsd.model.two_rate_decoder import N_PARTS, TwoRateDecoder
 from ttsd.model.vits import build_vits
 from ttsd.training.decoder import learn
-from ttsd.training.hint import make_hint
+from ttsd.training.distillation import learn_front_end
+from ttsd.training.hint import make_hint, read_texts
 from ttsd.training.phase import Schedule, minimize
+from ttsd.training.rendering import Rendering
 from ttsd.training.windows import phase_loss, spectral_loss
 
 CONFIG = load_config(None, ["train.decoder.batch_size=2", "train.decoder.segment_frames=24"])
 
 
-def hifigan():
+def vits():
     torch.manual_seed(0)
     config = Config(model=ModelConfig())
-    return build_vits(config.model, config.audio, SymbolTable.default().n_symbols).waveform_decoder.eval()
+    return build_vits(config.model, config.audio, SymbolTable.default().n_symbols).eval()
+
+
+def hifigan():
+    return vits().waveform_decoder
 
 
 def test_who_has_the_teachers_own_features_makes_no_error():
@@ -41,6 +47,37 @@ def test_who_has_the_teachers_own_features_makes_no_error():
 
 def test_a_teacher_whose_stages_run_at_another_rate_gives_no_hint():
     assert make_hint(torch.nn.Identity(), 8, [torch.randn(N_LATENTS, 30)]) is None
+
+
+def test_what_the_teacher_says_of_every_symbol_is_told_in_each_channels_own_spread():
+    teacher, texts = vits(), [torch.arange(3, 40), torch.arange(50, 60)]
+    read = read_texts(teacher, texts)
+    assert [one.shape for one in read] == [(N_LATENTS, 37), (N_LATENTS, 10)]
+    every = torch.cat(read, dim=1)
+    torch.testing.assert_close(every.mean(1), torch.zeros(N_LATENTS), atol=1e-4, rtol=0)
+    torch.testing.assert_close(every.std(1), torch.ones(N_LATENTS))
+    with torch.no_grad():
+        _, means, _, _ = teacher.text_encoder(texts[1].unsqueeze(0), torch.tensor([10]))
+    # A channel keeps its shape.
+    told, own = read[1][5], means[0, 5]
+    torch.testing.assert_close((told - told.mean()) / told.std(), (own - own.mean()) / own.std(), atol=1e-3, rtol=0)
+
+
+def test_a_front_end_learns_what_the_teacher_says_of_every_symbol(tmp_path):
+    teacher, ids = vits(), torch.arange(3, 40)
+    n_frames = 2 * len(ids)
+    sentence = Rendering(ids, torch.full_like(ids, 2), torch.zeros(N_LATENTS, n_frames), torch.zeros(1), torch.zeros(1))
+    front = FrontEnd(GEOMETRIES["micro"], SymbolTable.default().n_symbols)
+    reading = torch.nn.Conv1d(GEOMETRIES["micro"].hidden, N_LATENTS, 1)
+    texts = read_texts(teacher, [ids])
+
+    def turns(step):
+        return learn_front_end(front, [sentence], [0], CONFIG, torch.device("cpu"), step, reading, texts)
+
+    parts = {"front_end": torch.nn.ModuleList([front, reading])}
+    minimize(parts, turns, Schedule(100, 5e-3, "a.b"), tmp_path / "1.ckpt", lambda *_: None)
+    hidden, _ = front.eval().encode(ids.unsqueeze(0), torch.tensor([len(ids)]))
+    assert (reading(hidden)[0] - texts[0]).abs().mean() < 0.5 * texts[0].abs().mean()
 
 
 def test_the_phases_tell_what_spectra_alone_do_not():

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ttsd.config import TrainConfig
 from ttsd.errors import StageError
 from ttsd.training.checkpoint import load_tensors
-from ttsd.training.phase import Schedule, minimize
+from ttsd.training.phase import Schedule, find_precision, minimize
 
 
 def fit(kept: Path, stop_at: int | None = None) -> tuple[nn.Linear, list[float], list[int]]:
@@ -87,3 +88,11 @@ def test_a_phase_of_two_turns_moves_both_parts_and_is_watched(tmp_path: Path) ->
     assert [row["step"] for row in load_tensors(kept)["watched"]] == looked
     now = [*judge.parameters(), *speaker.parameters()]
     assert not any(torch.equal(one, other) for one, other in zip(before, now, strict=True))
+
+
+def test_bfloat16_is_computed_in_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    auto = TrainConfig(precision="auto", accelerator="cpu")
+    for has_it, precision in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has_it=has_it: has_it)
+        assert find_precision(auto) == precision
+        assert find_precision(TrainConfig(precision="bf16-mixed", accelerator="cpu")) == "bf16-mixed"

@@ -5,6 +5,7 @@ waveform generation", with log magnitudes, as loudness is heard; Kong, Kim and B
 Next to VITS's own discriminator it needs about a hundredth of the arithmetic.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable
 
@@ -90,7 +91,8 @@ class _SpectralPart(nn.Module):
             )
             power = torch.view_as_real(spec).pow(2).sum(-1)
             log_magnitudes = 0.5 * torch.log(power + 1e-5).transpose(1, 2)
-        return judge(log_magnitudes.unsqueeze(1), self.convs, self.conv_post)
+        layers = (functools.partial(_convolve, layer) for layer in self.convs)
+        return judge(log_magnitudes.unsqueeze(1), layers, self.conv_post)
 
 
 class _PeriodPart(nn.Module):
@@ -105,3 +107,9 @@ class _PeriodPart(nn.Module):
 
     def forward(self, wav: Tensor) -> Verdict:
         return judge(fold(wav, self.period), self.convs, self.conv_post)
+
+
+def _convolve(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    # With the channels innermost a CPU convolves these few of them up to four times as fast.
+    convolved: Tensor = layer(x.contiguous(memory_format=torch.channels_last))
+    return convolved

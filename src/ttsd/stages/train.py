@@ -281,6 +281,7 @@ def _fit(
     from ttsd.training.callbacks import Checkpoints, ProgressLine, StopSignals
     from ttsd.training.checkpoint import read_checkpoint
     from ttsd.training.datamodule import CorpusDataModule
+    from ttsd.training.phase import find_precision
     from ttsd.training.quiet import quiet_lightning
     from ttsd.training.shelf import Shelf, is_over
     from ttsd.training.vits_module import VitsModule
@@ -315,7 +316,7 @@ def _fit(
             devices=train.devices,
             num_nodes=train.n_nodes,
             strategy=find_strategy(config),
-            precision=train.precision,
+            precision=find_precision(train),
             max_epochs=1,
             limit_train_batches=train.max_steps - module.step,
             limit_val_batches=0,

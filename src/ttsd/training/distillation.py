@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ttsd.config import Config
-from ttsd.model.compact import CompactVoice, FrontEnd
+from ttsd.model.compact import N_LATENTS, CompactVoice, FrontEnd
 from ttsd.model.small_discriminator import SmallDiscriminator
 from ttsd.model.two_rate_decoder import TwoRateDecoder
 from ttsd.model.vits import Vits
 from ttsd.report import Progress
 from ttsd.training.decoder import learn, polish
-from ttsd.training.hint import make_hint
+from ttsd.training.hint import make_hint, read_texts
 from ttsd.training.phase import Schedule, Turns, find_device, look, minimize_watched, mixed_precision
 from ttsd.training.rendering import Rendering
 from ttsd.training.shelf import Shelf
@@ -30,6 +30,7 @@ _FRONT, _DECODER, _DISCRIMINATOR = "front_end", "decoder", "discriminator"
 _SLOPE_SHARE = 1.0
 """Weight of the error of the latents' differences from frame to frame, against that of the latents."""
 _DURATION_SHARE = 0.3
+_TEXT_SHARE = 1.0
 PHASES = ("front", "decoder", "joint", "polish")
 
 
@@ -80,6 +81,8 @@ def distil(
     hint = None
     if isinstance(decoder, TwoRateDecoder):
         hint = make_hint(teacher.waveform_decoder, decoder.fine_channels, [one.z for one in renderings])
+    reading = nn.Conv1d(front.head.in_features, N_LATENTS, 1)
+    texts = functools.cache(lambda: read_texts(teacher, [one.symbol_ids for one in renderings]))
     exact = hint is not None
     taught = nn.ModuleList([decoder, *([hint.to(device)] if hint else [])])
     torch.manual_seed(derive_seed(config.seed, "polish"))
@@ -99,8 +102,8 @@ def distil(
 
     turns: dict[str, tuple[dict[str, nn.Module], Turns]] = {
         "front": (
-            {_FRONT: front},
-            lambda step: learn_front_end(front, renderings, order, config, device, step),
+            {_FRONT: nn.ModuleList([front, reading.to(device)])},
+            lambda step: learn_front_end(front, renderings, order, config, device, step, reading, texts()),
         ),
         "decoder": (
             {_DECODER: taught},
@@ -142,11 +145,13 @@ def learn_front_end(
     config: Config,
     device: torch.device,
     step: int,
+    reading: nn.Conv1d,
+    texts: Sequence[Tensor],
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the loss of a front end on some of the teacher's sentences.
 
-    It is the mean absolute error of the latents, that of their differences from frame to frame, and that of the
-    logarithms of the durations.
+    It is the mean absolute error of the latents, that of their differences from frame to frame, that of the logarithms
+    of the durations, and that of what the teacher's text encoder says.
 
     Args:
         front: The front end, on `device`.
@@ -155,31 +160,37 @@ def learn_front_end(
         config: Reads `train` and `seed`.
         device: Where the work is done.
         step: Number of the step, which the sentences follow from.
+        reading: Reads off the front end's symbols what the teacher says of them.
+        texts: The latter for every sentence, from `read_texts`.
     """
     front.train()
     generator = torch.Generator().manual_seed(derive_seed(config.seed, "front", step))
     size = min(config.train.distil.batch_size, len(order))
     # Neighbours by length: the shorter ones are padded little.
     first = int(torch.randint(len(order) - size + 1, (1,), generator=generator))
-    chosen = [renderings[i] for i in order[first : first + size]]
+    numbers = order[first : first + size]
+    chosen = [renderings[i] for i in numbers]
     torch.manual_seed(derive_seed(config.seed, "front", "dropout", step))
     pad = nn.utils.rnn.pad_sequence
     symbol_ids = pad([one.symbol_ids for one in chosen], batch_first=True).to(device)
     durations = pad([one.durations for one in chosen], batch_first=True).to(device)
     target = pad([one.z.T for one in chosen], batch_first=True).transpose(1, 2).to(device)
+    text = pad([texts[i].T for i in numbers], batch_first=True).transpose(1, 2).to(device)
     lengths = torch.tensor([len(one.symbol_ids) for one in chosen], device=device)
     n_frames = torch.tensor([one.z.shape[1] for one in chosen], device=device)
     with mixed_precision(config.train, device):
         hidden, mask = front.encode(symbol_ids, lengths)
         log_durations = front.predict_log_durations(hidden, mask)
-        z = front.speak(hidden, durations)
+        z, read = front.speak(hidden, durations), reading(hidden)
     frames = (torch.arange(z.shape[2], device=device) < n_frames.unsqueeze(1)).unsqueeze(1)
     error = (z.float() - target) * frames
     slope = (error[:, :, 1:] - error[:, :, :-1]) * frames[:, :, 1:]
     n_values = frames.sum() * z.shape[1]
+    of_latents = (error.abs().sum() + _SLOPE_SHARE * slope.abs().sum()) / n_values
     known = durations > 0
-    wrong = (log_durations.float() - torch.log(durations.clamp(min=1).float()))[known].abs().mean()
-    yield _FRONT, (error.abs().sum() + _SLOPE_SHARE * slope.abs().sum()) / n_values + _DURATION_SHARE * wrong
+    of_durations = (log_durations.float() - torch.log(durations.clamp(min=1).float()))[known].abs().mean()
+    of_texts = (read.float() - text).abs().mean(1)[known].mean()
+    yield _FRONT, of_latents + _DURATION_SHARE * of_durations + _TEXT_SHARE * of_texts
 
 
 @torch.no_grad()

@@ -1,8 +1,9 @@
-"""What a HiFi-GAN teacher knows halfway to the waveform, shown to a student of its decoder.
+"""What a teacher knows halfway to its latents and to the waveform, shown to a student.
 
-A student that hears the waveform alone has to find out by itself what the teacher's first stage works out from the
+A student that hears the waveform alone has to find out by itself what a HiFi-GAN's first stage works out from the
 latents, above all where the pulses fall. Its blocks are led there by the features of that stage, which run at the rate
-of a `TwoRateDecoder`: Romero et al., 2015, "FitNets: hints for thin deep nets".
+of a `TwoRateDecoder`. A front end likewise has the latents alone to tell it what its text means; the teacher's text
+encoder says it of every symbol. Romero et al., 2015, "FitNets: hints for thin deep nets".
 """
 
 import itertools
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from TTS.vocoder.models.hifigan_generator import LRELU_SLOPE, HifiganGenerator
 
 from ttsd.model.two_rate_decoder import N_PARTS
+from ttsd.model.vits import Vits
 
 _N_FRAMES = 4000
 """Of the teacher's latents, from which the features' mean and spread are taken."""
@@ -72,3 +74,24 @@ def make_hint(teacher: nn.Module, channels: int, latents: Sequence[Tensor]) -> H
     if not isinstance(teacher, HifiganGenerator) or teacher.ups[0].stride[0] != N_PARTS:
         return None
     return Hint(teacher, channels, latents)
+
+
+@torch.no_grad()
+def read_texts(teacher: Vits, texts: Sequence[Tensor]) -> list[Tensor]:
+    """Return what the teacher's text encoder expects of every symbol's latents, each channel with mean 0 and spread 1.
+
+    Args:
+        teacher: On any device.
+        texts: Symbols, int64 [n_symbols] each.
+
+    Returns:
+        Means of the prior, float32 [hidden, n_symbols] each, on the CPU.
+    """
+    device = next(teacher.parameters()).device
+    means = []
+    for symbol_ids in texts:
+        lengths = torch.tensor([len(symbol_ids)], device=device)
+        means.append(teacher.text_encoder(symbol_ids.to(device).unsqueeze(0), lengths)[1][0].float().cpu())
+    every = torch.cat(means, dim=1)
+    mean, spread = every.mean(1, keepdim=True), every.std(1, keepdim=True).clamp(min=1e-5)
+    return [(one - mean) / spread for one in means]

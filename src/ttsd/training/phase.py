@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -163,6 +163,19 @@ def find_device(train: TrainConfig) -> torch.device:
     return torch.device("cpu")
 
 
+def find_precision(train: TrainConfig) -> Literal["32-true", "bf16-mixed"]:
+    """Return the arithmetic of the steps; `auto` is bfloat16 where the device has instructions for it.
+
+    Without them a processor takes twenty times as long over it as over 32 bits, and with them half as long.
+    """
+    if train.precision != "auto":
+        return train.precision
+    kind = find_device(train).type
+    # PyTorch has no public question for processors that all of its releases since 2.9 answer.
+    fit = torch.cuda.is_bf16_supported() if kind == "cuda" else torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if fit and kind != "mps" else "32-true"
+
+
 def mixed_precision(train: TrainConfig, device: torch.device) -> torch.autocast:
     """Return the context in which a phase's networks run: bfloat16 where `train.precision` says so."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=train.precision == "bf16-mixed")
+    return torch.autocast(device.type, torch.bfloat16, enabled=find_precision(train) == "bf16-mixed")

@@ -15,6 +15,7 @@ from ttsd.config import Config
 from ttsd.errors import ConfigError
 from ttsd.model.vits import Vits
 from ttsd.training.batch import Batch, TrainingUtterance, UtteranceDataset, collate
+from ttsd.training.phase import find_precision
 from ttsd.training.quiet import quiet_lightning
 from ttsd.training.sampler import epoch_batches
 from ttsd.training.store import AudioStore
@@ -93,7 +94,7 @@ def _run(module: VitsModule, batch: Batch, config: Config) -> tuple[float, float
 
     with quiet_lightning():
         lightning.Trainer(
-            accelerator=config.train.accelerator, devices=1, precision=config.train.precision, max_epochs=1,
+            accelerator=config.train.accelerator, devices=1, precision=find_precision(config.train), max_epochs=1,
             limit_train_batches=2, logger=False, callbacks=[Clock()], enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False,
         ).fit(module, DataLoader([batch, batch], batch_size=None))  # type: ignore[arg-type]  # fmt: skip
