@@ -159,6 +159,9 @@ def test_a_checkpoint_is_looked_for_here_and_then_in_the_run_directory(place: Pa
     line = mistake(ttsd("evaluate", "--ckpt", "best.ckpt", cwd=place))
     assert "best.ckpt: no such checkpoint" in line
     assert "a directory; name a checkpoint in it" in mistake(ttsd("eval", "--ckpt", "checkpoints/run", cwd=place))
+    # A compact voice's training is watched from its joint phase on, and has its last checkpoint at the end.
+    (place / "checkpoints/run/last.ckpt").rename(place / "checkpoints/run/best.ckpt")
+    assert called_with("eval", cwd=place)["ckpt"] == "checkpoints/run/best.ckpt"
 
 
 def test_synth_makes_one_wav_of_a_text_a_file_or_standard_input(place: Path) -> None:

@@ -58,12 +58,12 @@ def find_student(path: Path, run_dir: Path) -> Path:
 
 
 def find_checkpoint(ckpt: Path | None, run_dir: Path) -> Path:
-    """Return a checkpoint: by path, by its name in a run, or the run's last one.
+    """Return a checkpoint: by path, by its name in a run, or the run's last one; its best one while there is no last.
 
     Raises:
         CheckpointError: There is none.
     """
-    for candidate in (ckpt, run_dir / ckpt) if ckpt else (run_dir / "last.ckpt",):
+    for candidate in (ckpt, run_dir / ckpt) if ckpt else (run_dir / "last.ckpt", run_dir / "best.ckpt"):
         if candidate.is_file():
             return candidate
     name = ckpt or run_dir / "last.ckpt"

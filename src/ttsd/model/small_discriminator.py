@@ -109,7 +109,7 @@ class _PeriodPart(nn.Module):
         return judge(fold(wav, self.period), self.convs, self.conv_post)
 
 
-def _convolve(layer: nn.Conv2d, x: Tensor) -> Tensor:
+def _convolve(layer: nn.Module, x: Tensor) -> Tensor:
     # With the channels innermost a CPU convolves these few of them up to four times as fast.
     convolved: Tensor = layer(x.contiguous(memory_format=torch.channels_last))
     return convolved
