@@ -11,6 +11,7 @@ paper is there with random weights, for its size and speed alone.
 """
 
 import argparse
+import functools
 import json
 import statistics
 import time
@@ -93,10 +94,12 @@ def measure(run: Path, tests: Path) -> dict[str, Any]:
 def time_voice(voice: OnnxVoice) -> dict[str, float]:
     """Return seconds of work for a second of speech, of a voice and of the Piper runtime."""
     teacher = load_piper(piper_voice_path("joe"))
-    return {
-        "rtf": measure_rtf(lambda text: voice.speak(text, seed=0), voice.sample_rate),
-        "piper_rtf": measure_rtf(lambda text: speak_as_piper(teacher, text), teacher.config.sample_rate),
-    }
+    return measure_rtf(
+        {
+            "rtf": (functools.partial(voice.speak, seed=0), voice.sample_rate),
+            "piper_rtf": (functools.partial(speak_as_piper, teacher), teacher.config.sample_rate),
+        }
+    )
 
 
 def time_vits(work: Path) -> dict[str, float]:

@@ -8,6 +8,7 @@ import torch
 from ttsd.config import AudioConfig
 from ttsd.errors import ConfigError
 from ttsd.model.compact import GEOMETRIES, CompactVoice, locate_frames
+from ttsd.model.convnext import ConvNeXtBlock
 from ttsd.model.onnx_graph import write_graph
 
 AUDIO = AudioConfig()
@@ -88,6 +89,15 @@ def test_the_graph_speaks_as_long_and_as_loud_as_the_voice(decoder, tmp_path):
         assert output.shape == (1, 1, 1, own.size)
         # Its noise is drawn anew every time.
         assert np.std(output) == pytest.approx(np.std(own), rel=0.15)
+
+
+def test_a_block_whose_scale_is_multiplied_in_gives_the_same():
+    torch.manual_seed(0)
+    block, x = ConvNeXtBlock(8, 0.3), torch.randn(2, 8, 20)
+    before = block(x)
+    block.fold_scale()
+    assert block.scale is None
+    torch.testing.assert_close(block(x), before)
 
 
 def test_frames_that_the_decoder_cannot_make_are_an_error():

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ttsd.data.piper_voice import HALF
 from ttsd.errors import CheckpointError
 from ttsd.model.compact import CompactVoice
+from ttsd.model.convnext import ConvNeXtBlock
 from ttsd.model.draws import DrawFrom
 from ttsd.model.real_decoder import in_real_arithmetic
 from ttsd.model.vits import Vits
@@ -119,6 +120,9 @@ def write_graph(
     """
     onnx = require("local", "onnx")
     voice = copy.deepcopy(voice)
+    for part in voice.modules():
+        if isinstance(part, ConvNeXtBlock):
+            part.fold_scale()
     voice.waveform_decoder = in_real_arithmetic(voice.waveform_decoder)
     graph: nn.Module = (
         _CompactInterface(voice, duration_scale)

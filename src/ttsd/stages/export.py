@@ -108,6 +108,7 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
 
 def _describe(student: "Student") -> dict[str, Any]:
     from ttsd.model.compact import CompactVoice
+    from ttsd.model.source_filter_decoder import SourceFilterDecoder
 
     audio, synth, teacher = student.config.audio, student.config.synth, student.config.teacher
     # Others learnt from clips, whose speaker is not known here.
@@ -127,6 +128,8 @@ def _describe(student: "Student") -> dict[str, Any]:
         "hop_length": audio.hop_length,
         "noise_scale": synth.noise_scale,
         "noise_scale_duration": synth.noise_scale_duration,
+        # A compact voice's latents have none; a decoder's sources may.
+        "reads_noise": not is_compact or isinstance(student.voice.waveform_decoder, SourceFilterDecoder),
     }
 
 
