@@ -21,7 +21,6 @@ from ttsd.errors import CheckpointError, ConfigError, CorpusError
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.model.vits import build_vits
 from ttsd.stages import evaluate, export, synth, train
-from ttsd.training import rendering
 from ttsd.training.batch import TrainingUtterance
 from ttsd.training.checkpoint import load_student, save_checkpoint
 from ttsd.training.rendering import load_teacher, render
@@ -105,26 +104,6 @@ def test_renderings_are_the_teachers_own_and_are_kept(tmp_path):
     teacher.vits.synthesize = None  # It is not asked again.
     (read,) = render(teacher, utterances, config, tmp_path, lambda *_: None)
     assert torch.equal(read.z, one.z)
-
-
-def test_several_processes_render_the_same_and_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(rendering, "_SHARD", 1)
-    told = []
-    results = []
-    for n_workers in (1, 2):
-        config = load_config(None, [f"n_workers={n_workers}"])
-        teacher = load_teacher(config)
-        texts = [
-            tuple(teacher.symbols.encode(phonemize(text, "en-us")))
-            for text in ("Rain.", "Snow.", "Rain.", "Wind.", "Ice.")
-        ]
-        utterances = [TrainingUtterance("a", tmp_path / "a.wav", ids, 0) for ids in texts]
-        results.append(render(teacher, utterances, config, tmp_path / str(n_workers), lambda *at: told.append(at)))
-    assert told[-1] == (5, 5, "rendering")
-    assert len(list((tmp_path / "2").iterdir())) == 4
-    for one, two in zip(*results, strict=True):
-        torch.testing.assert_close(one.z, two.z)
-        torch.testing.assert_close(one.wav, two.wav, atol=1e-4, rtol=0)
 
 
 def test_a_student_of_ours_is_a_teacher_and_a_compact_one_is_none(voice, run_dir):

@@ -22,7 +22,6 @@ from ttsd.training.checkpoint import load_student, load_tensors, save_tensors
 from ttsd.training.pitch import measure_pitch
 from ttsd.training.start import load_start
 from ttsd.utils.files import sha256_file, sha256_json
-from ttsd.utils.parallel import count_workers, map_processes
 
 _VERSION = 2
 _SHARD = 32
@@ -99,52 +98,28 @@ def render(
     Args:
         teacher: The teacher.
         utterances: The sentences.
-        config: Reads `audio`, `model.decoder`, `teacher` and `n_workers`.
+        config: Reads `audio` and `model.decoder`.
         cache_dir: Where renderings are kept, by teacher and text.
         progress: Told how many sentences are done.
     """
+    done: list[Rendering] = []
     audio, pitched = config.audio.model_dump(mode="json"), config.model.decoder == "source_filter"
-    shards: list[tuple[Path, list[list[int]]]] = []
     for first in range(0, len(utterances), _SHARD):
         shard = [list(utterance.symbol_ids) for utterance in utterances[first : first + _SHARD]]
         identity = [_VERSION, teacher.sha256, teacher.length_scale, audio, pitched, shard]
-        shards.append((cache_dir / f"rendering-{sha256_json(identity)[:20]}.pt", shard))
-    todo = {str(path): (path, shard) for path, shard in shards if not path.is_file()}
-
-    def tell(*_: object) -> None:
-        n_done = sum(len(shard) for path, shard in shards if path.is_file())
-        progress(n_done, len(utterances), "rendering")
-
-    tell()
-    # Fewer than two shards each are not worth a process's start.
-    n_workers = min(count_workers(config.n_workers), len(todo) // 2)
-    if n_workers > 1:
-        map_processes(_work, list(todo.items()), n_workers, tell, _start_worker, (config,))
-    else:
-        for path, shard in todo.values():
-            _write_shard(teacher, path, shard, config)
-            tell()
-    return [Rendering(**row) for path, _ in shards for row in load_tensors(path)["rows"]]
-
-
-_at_work: tuple[WhiteBox, Config]
-
-
-def _start_worker(config: Config) -> None:
-    global _at_work
-    # The processes share the cores.
-    torch.set_num_threads(1)
-    _at_work = load_teacher(config), config
-
-
-def _work(job: tuple[Path, list[list[int]]]) -> None:
-    teacher, config = _at_work
-    _write_shard(teacher, *job, config)
-
-
-def _write_shard(teacher: WhiteBox, path: Path, shard: list[list[int]], config: Config) -> None:
-    spoken = [_speak(teacher, symbol_ids, config) for symbol_ids in shard]
-    save_tensors(path, {"rows": [{f.name: getattr(one, f.name) for f in fields(one)} for one in spoken]})
+        path = cache_dir / f"rendering-{sha256_json(identity)[:20]}.pt"
+        if path.is_file():
+            rows = load_tensors(path)["rows"]
+            done += [Rendering(**row) for row in rows]
+            progress(len(done), len(utterances), "rendering")
+            continue
+        rows = []
+        for symbol_ids in shard:
+            rows.append(_speak(teacher, symbol_ids, config))
+            progress(len(done) + len(rows), len(utterances), "rendering")
+        save_tensors(path, {"rows": [{f.name: getattr(row, f.name) for f in fields(row)} for row in rows]})
+        done += rows
+    return done
 
 
 def _speak(teacher: WhiteBox, symbol_ids: Sequence[int], config: Config) -> Rendering:
