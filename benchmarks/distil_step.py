@@ -57,7 +57,7 @@ def prepare(config: Config) -> dict[str, Turns]:
             student.front_end, renderings, order, config, CPU, step, reading, texts
         ),
         "decoder": lambda config, step: learn(decoder, spoken, config, CPU, step, hint=hint, phases=True),
-        "joint": lambda config, step: learn(decoder, spoken, config, CPU, step),
+        "joint, on the front end's latents": lambda config, step: learn(decoder, spoken, config, CPU, step),
         "polish": lambda config, step: polish(decoder, opponent, spoken, config, CPU, 1000 + step, phases=True),
     }
 

@@ -17,7 +17,7 @@ from ttsd.config import Config
 from ttsd.model.source_filter_decoder import MIDDLE_F0_HZ
 from ttsd.model.vits import Vits, generator_parameters
 from ttsd.training.batch import Batch
-from ttsd.training.phase import find_precision
+from ttsd.training.phase import mixed_precision
 from ttsd.training.vits_module import Shares, VitsModule
 from ttsd.utils.seeds import derive_seed
 
@@ -95,7 +95,7 @@ def _count_kept(student: Vits, config: Config, n_frames: int, slice_frames: int)
         )
         one = torch.ones(())
         student.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=find_precision(config.train) == "bf16-mixed"):
+        with mixed_precision(config.train, torch.device("cpu")):
             spec = module.measure_spectrogram(batch)
             with _kept_bytes(student) as generator:
                 outputs = module.forward_generator(batch, spec)

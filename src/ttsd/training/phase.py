@@ -171,9 +171,12 @@ def find_precision(train: TrainConfig) -> Literal["32-true", "bf16-mixed"]:
     if train.precision != "auto":
         return train.precision
     kind = find_device(train).type
-    # PyTorch has no public question for processors that all of its releases since 2.9 answer.
-    fit = torch.cuda.is_bf16_supported() if kind == "cuda" else torch.cpu._is_avx512_bf16_supported()
-    return "bf16-mixed" if fit and kind != "mps" else "32-true"
+    if kind == "cuda":
+        has_it = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # PyTorch has no public question for processors that all of its releases since 2.9 answer.
+        has_it = kind == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if has_it else "32-true"
 
 
 def mixed_precision(train: TrainConfig, device: torch.device) -> torch.autocast:
