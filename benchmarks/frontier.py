@@ -73,7 +73,6 @@ def measure(run: Path, tests: Path) -> dict[str, Any]:
     # One cache for all sizes: the teacher is measured once.
     settings = (
         "evaluate.split=all",
-        "evaluate.lanes=true",
         "evaluate.speed_sentences=4",
         f"paths.cache={run.parent / 'cache'}",
     )
