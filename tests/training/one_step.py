@@ -65,6 +65,8 @@ def main() -> None:
     config = load_config(None, [*SETTINGS, f"train.devices={n_processes}"])
     torch.manual_seed(0)
     module = Steady(build_vits(config.model, config.audio, 40, discriminator=True), config)
+    shares = {1: [[0, 1, 2]], 2: [[0, 2], [1]]}[n_processes]
+    batches = [make_batch(ranks) for ranks in shares]
     # Every draw of the step is the same in all processes.
     torch.rand = lambda *shape, **_: torch.zeros(*shape)  # type: ignore[assignment]
     torch.randn_like = lambda values, **_: torch.zeros_like(values)  # type: ignore[assignment]
@@ -82,8 +84,7 @@ def main() -> None:
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         use_distributed_sampler=False,
     )  # fmt: skip
-    shares = {1: [[0, 1, 2]], 2: [[0, 2], [1]]}[n_processes]
-    batch = make_batch(shares[trainer.global_rank])
+    batch = batches[trainer.global_rank]
     trainer.fit(module, DataLoader([0], batch_size=None, collate_fn=lambda _: batch))
     if trainer.global_rank == 0:
         torch.save(gradients, path)

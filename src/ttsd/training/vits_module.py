@@ -261,7 +261,8 @@ class VitsModule(lightning.LightningModule):
         n_clips = torch.full_like(n_frames, len(batch.ids))
         own = torch.stack([n_clips, n_frames, batch.symbol_lengths.sum()]).float()
         # DDP takes the mean of the processes' gradients; with these it is the gradient of the joint batch.
-        mean = self.trainer.strategy.reduce(own, reduce_op="mean") if self._is_spread() else own
+        # A clone, for the mean is written over what it is taken of.
+        mean = self.trainer.strategy.reduce(own.clone(), reduce_op="mean") if self._is_spread() else own
         return Shares(own[0] / mean[0], mean[1], mean[2])
 
     def _is_spread(self) -> bool:
