@@ -47,7 +47,7 @@ class CompactGeometry:
 
 
 GEOMETRIES = {
-    "compact": CompactGeometry(192, 3, 5, 256, 6, 96, 5, 128),
+    "compact": CompactGeometry(192, 3, 5, 256, 5, 96, 5, 128),
     "nano": CompactGeometry(112, 3, 4, 160, 5, 80, 5, 64),
     "micro": CompactGeometry(56, 2, 3, 80, 4, 48, 4, 24),
 }
