@@ -55,6 +55,20 @@ def prepare(work: Path) -> tuple[Path, Path]:
     return processed, tests
 
 
+def train(recipe: Path, corpus: Path, run: Path, settings: tuple[str, ...]) -> int:
+    """Train a voice, or go on; returns the seconds it took in all, those of parts that were interrupted included."""
+    clock = run.with_suffix(".seconds")
+    before_s = int(clock.read_text()) if clock.is_file() else 0
+    if (run / "report.json").is_file():
+        return before_s
+    begun_s = time.perf_counter()
+    try:
+        ttsd("train", recipe, corpus, run, settings=settings)
+    finally:
+        clock.write_text(f"{before_s + time.perf_counter() - begun_s:.0f}")
+    return int(clock.read_text())
+
+
 def measure_likeness(spoken: Path, tests: Path) -> float:
     """Return the mean cosine of speaker embeddings of a voice's clips and of the teacher's of the same sentences."""
     embedder, corpus = VoiceEmbedder(), read_corpus(tests)
@@ -216,12 +230,9 @@ def main() -> None:
     kept = options.rows or options.work / "rows.json"
     rows: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.is_file() else {}
     for size in options.sizes:
-        run, clock = options.work / f"joe-{size}", options.work / f"joe-{size}.seconds"
-        begun_s = time.perf_counter()
-        ttsd("train", options.recipe, corpus, run, settings=(f"model.preset={size}", *options.settings))
-        if not clock.is_file():
-            clock.write_text(f"{time.perf_counter() - begun_s:.0f}")
-        rows[size] = measure(run, tests) | {"train_s": int(clock.read_text())}
+        run = options.work / f"joe-{size}"
+        train_s = train(options.recipe, corpus, run, (f"model.preset={size}", *options.settings))
+        rows[size] = measure(run, tests) | {"train_s": train_s}
     rows["vits"] = time_vits(options.work)
     rows = {name: rows[name] for name in (*SIZES, "vits") if name in rows}
     kept.write_text(json.dumps(rows, indent=1) + "\n")

@@ -42,7 +42,7 @@ def load_compact(corpus: Corpus, config: Config, cache_dir: Path) -> tuple[White
     teacher = load_teacher(config)
     data = prepare_data(corpus, config, teacher.symbols, cache_dir)
     if config.teacher.texts is not None:
-        data.train.extend(_read_texts(config.teacher.texts, config, teacher.symbols, cache_dir))
+        data.train.extend(read_sentences(config.teacher.texts, config, teacher.symbols, cache_dir))
     if not data.train:
         raise CorpusError(f"{corpus.root}: no utterance is in the train split; add data or lower split.test_fraction")
     return teacher, data
@@ -103,8 +103,18 @@ def train_compact(
     }
 
 
-def _read_texts(path: Path, config: Config, symbols: SymbolTable, cache_dir: Path) -> list[TrainingUtterance]:
-    """Return the sentences of a file of lines; there is no clip of them."""
+def read_sentences(path: Path, config: Config, symbols: SymbolTable, cache_dir: Path) -> list[TrainingUtterance]:
+    """Return the sentences of a file of lines, of which there are no clips.
+
+    Args:
+        path: A sentence a line, UTF-8.
+        config: Reads `language`.
+        symbols: The teacher's.
+        cache_dir: Where phonemes are kept.
+
+    Raises:
+        CorpusError: The file cannot be read, or the teacher cannot say a line of it.
+    """
     try:
         lines = [clean_text(line) for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:

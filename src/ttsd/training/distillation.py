@@ -60,6 +60,35 @@ def distil(
     Raises:
         StageError: Every sentence is shorter than a window, or a loss is not finite.
     """
+    phases = make_phases(student, teacher, renderings, config, progress)
+    losses: dict[str, list[float]] = {}
+    done = 0
+    for name, schedule in _schedules(config).items():
+        parts, turns = phases[name]
+        # Before that one of the parts has learnt nothing.
+        ask = validate if name in ("joint", "polish") else None
+        losses[name] = minimize_watched(name, student, parts, turns, schedule, shelf, done, progress, ask)
+        done += schedule.max_steps
+    if not shelf.history:
+        look(student, shelf, validate, 0, done)
+    return losses
+
+
+def make_phases(
+    student: CompactVoice, teacher: Vits, renderings: Sequence[Rendering], config: Config, progress: Progress
+) -> dict[str, tuple[dict[str, nn.Module], Turns]]:
+    """Return what learns in each phase, by the names of the parts, and the turns of its steps.
+
+    Args:
+        student: Moved to the device that `config.train` asks for.
+        teacher: Likewise.
+        renderings: What the teacher does when it speaks.
+        config: Reads `audio`, `train` and `seed`.
+        progress: Told how many sentences the front end has given latents for, when a phase first asks for them.
+
+    Raises:
+        StageError: Every sentence is shorter than a window.
+    """
     device = find_device(config.train)
     student.to(device).eval()
     teacher.to(device)
@@ -90,17 +119,14 @@ def distil(
     order = sorted(range(len(renderings)), key=lambda i: (renderings[i].z.shape[1], i))
 
     def join(step: int) -> Iterator[tuple[str, Tensor]]:
-        number = -1_000_000 - step
-        if step % 2:
-            return learn(decoder, heard(), config, device, number)
-        return learn(decoder, spoken, config, device, number, hint=hint, phases=exact)
+        latents, told, phases = (heard(), None, False) if step % 2 else (spoken, hint, exact)
+        return learn(decoder, latents, config, device, -1_000_000 - step, hint=told, phases=phases)
 
     def smooth(step: int) -> Iterator[tuple[str, Tensor]]:
-        if step % 2:
-            return polish(decoder, opponent, heard(), config, device, step)
-        return polish(decoder, opponent, spoken, config, device, step, phases=exact)
+        latents, phases = (heard(), False) if step % 2 else (spoken, exact)
+        return polish(decoder, opponent, latents, config, device, step, phases=phases)
 
-    turns: dict[str, tuple[dict[str, nn.Module], Turns]] = {
+    return {
         "front": (
             {_FRONT: nn.ModuleList([front, reading.to(device)])},
             lambda step: learn_front_end(front, renderings, order, config, device, step, reading, texts()),
@@ -112,17 +138,6 @@ def distil(
         "joint": ({_DECODER: taught}, join),
         "polish": ({_DISCRIMINATOR: opponent, _DECODER: decoder}, smooth),
     }
-    losses: dict[str, list[float]] = {}
-    done = 0
-    for name, schedule in _schedules(config).items():
-        parts, turn = turns[name]
-        # Before that one of the parts has learnt nothing.
-        ask = validate if name in ("joint", "polish") else None
-        losses[name] = minimize_watched(name, student, parts, turn, schedule, shelf, done, progress, ask)
-        done += schedule.max_steps
-    if not shelf.history:
-        look(student, shelf, validate, 0, done)
-    return losses
 
 
 def _schedules(config: Config) -> dict[str, Schedule]:
