@@ -8,7 +8,6 @@ Joint and polish hear the teacher's latents and the front end's in turns.
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 from unittest import mock
 
@@ -19,13 +18,12 @@ from ttsd.config import Config, load_config
 from ttsd.model import small_discriminator
 from ttsd.model.compact import GEOMETRIES, CompactVoice
 from ttsd.training.compact_run import read_sentences
+from ttsd.training.distil_rehearsal import time_step_s
 from ttsd.training.distillation import PHASES, make_phases
 from ttsd.training.phase import Turns
 from ttsd.training.rendering import load_teacher, render
 
 N_SENTENCES = 32
-FIRST_STEP = 1000
-"""The first ones of polish are the discriminator's alone."""
 N_STEPS = 6
 
 
@@ -44,16 +42,6 @@ def prepare(configs: dict[str, Config]) -> dict[str, dict[str, Turns]]:
     return turns
 
 
-def time_step_s(turns: Turns) -> float:
-    """Return seconds for a step without its optimisers, after two to warm up."""
-    for step in range(-2, N_STEPS):
-        if step == 0:
-            start_s = time.perf_counter()
-        for _, loss in turns(FIRST_STEP + step):
-            loss.backward()
-    return (time.perf_counter() - start_s) / N_STEPS
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=GEOMETRIES, default="compact")
@@ -70,11 +58,11 @@ def main() -> None:
     print("| phase |", " | ".join(f"{precision}, s" for precision in configs), "|")
     print("|---" * (len(configs) + 1) + "|")
     for name, turns in phases.items():
-        print(f"| {name} |", " | ".join(f"{time_step_s(turns[precision]):.2f}" for precision in configs), "|")
+        print(f"| {name} |", " | ".join(f"{time_step_s(turns[precision], N_STEPS):.2f}" for precision in configs), "|")
     polish = phases["polish"][options.precisions[0]]
     with mock.patch.object(small_discriminator, "_convolve", lambda layer, x: layer(x)):
-        before_s = time_step_s(polish)
-    ratio = before_s / time_step_s(polish)
+        before_s = time_step_s(polish, N_STEPS)
+    ratio = before_s / time_step_s(polish, N_STEPS)
     print(f"polish with the channels outermost: {before_s:.2f} s, {ratio:.2f} times as long")
 
 

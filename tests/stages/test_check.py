@@ -89,3 +89,25 @@ def test_a_disk_without_room_is_told(corpus_dir: Path, tmp_path: Path, monkeypat
     told = tell(corpus_dir, tmp_path)
     assert told["disk"][0][0] == "fail"
     assert "free some" in told["disk"][0][1]
+
+
+def test_a_compact_voice_is_told_how_long_it_takes(curated_corpus, tmp_path):
+    settings = [
+        "model.preset=micro", "train.accelerator=cpu", "train.distil.n_utterances=4", "train.distil.max_steps=3",
+        "train.distil.batch_size=2", "train.distil.joint_max_steps=2", "train.decoder.max_steps=2",
+        "train.decoder.batch_size=2", "train.decoder.segment_frames=16",
+    ]  # fmt: skip
+    findings = {
+        finding.check: finding for finding in check.tell(curated_corpus, tmp_path / "run", load_config(None, settings))
+    }
+    assert [findings[name].verdict for name in ("corpus", "teacher", "sentences", "time")] == ["ok"] * 4
+    assert all(f"{phase} " in findings["time"].told for phase in ("front", "decoder", "joint"))
+    assert "polish" not in findings["time"].told
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_compact_voice_without_its_teacher_is_told_so(curated_corpus, tmp_path):
+    settings = ["model.preset=micro", f"teacher.ckpt={tmp_path}/gone.ckpt"]
+    *_, last = check.tell(curated_corpus, tmp_path / "run", load_config(None, settings))
+    assert (last.check, last.verdict) == ("teacher", "fail")
+    assert "gone.ckpt" in last.told

@@ -179,8 +179,16 @@ def test_the_teacher_speaks_other_texts_besides(curated_corpus, tmp_path):
         split_of(u, load_config(None, SETTINGS).split) == "train" for u in read_corpus(curated_corpus).utterances
     )
     assert report.details["n_train"] == n_corpus + 2
-    texts.write_text("Rain falls.\n***\n", encoding="utf-8")
-    with pytest.raises(CorpusError, match=r"texts\.txt: line 2: there is nothing to say in it"):
+    for line, told in (
+        ("***", r"texts\.txt: line 2: there is nothing to say in it"),
+        ("It rains, " * 40 + "and rains.", r"texts\.txt: line 2: has 410 characters, .*cut it into sentences"),
+        ("Дождь идёт.", r"texts\.txt: line 2: holds the letter Д"),
+    ):
+        texts.write_text(f"Rain falls.\n{line}\n", encoding="utf-8")
+        with pytest.raises(CorpusError, match=told):
+            train.run(curated_corpus, tmp_path / "other", load_config(None, settings))
+    texts.write_text("\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"texts\.txt: holds no sentence"):
         train.run(curated_corpus, tmp_path / "other", load_config(None, settings))
     with pytest.raises(CorpusError, match="cannot be read"):
         train.run(curated_corpus, tmp_path / "other", load_config(None, [*SETTINGS, "teacher.texts=nowhere.txt"]))

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterator
 
+MAX_CHARS = 300
+"""Of what a voice says at once: no voice has heard more in a sentence, and memory grows with its square."""
+
 # A full stop behind these never ends a sentence: something always follows.
 _NEVER_FINAL = frozenset((
     "dr", "mr", "mrs", "ms", "prof", "st", "gen", "col", "capt", "lt", "sgt", "rev", "hon", "messrs", "vs", "cf", "e.g",

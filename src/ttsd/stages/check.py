@@ -36,6 +36,10 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
     """
     require("train", "lightning")
     require("train", "TTS")
+    from ttsd.model.compact import GEOMETRIES
+
+    if config.model.preset in GEOMETRIES:
+        return _tell_compact(in_dir, out_dir, config, progress)
     from ttsd.model.vits import find_frozen
     from ttsd.training.check import Finding, check_disk, find_misfits, find_outliers, find_unknown_symbols
     from ttsd.training.datamodule import prepare_data
@@ -76,6 +80,34 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
     findings.append(_expect_memory(start, data, config))
     findings.append(_rehearse(start, data, config))
     progress(1, 1, "rehearsal")
+    return findings
+
+
+def _tell_compact(in_dir: Path, out_dir: Path, config: Config, progress: Progress) -> "list[Finding]":
+    from ttsd.training.check import Finding
+    from ttsd.training.compact_run import load_compact
+    from ttsd.training.distil_rehearsal import rehearse_distillation
+
+    findings: list[Finding] = []
+    try:
+        corpus = read_corpus(in_dir)
+        validate_corpus(corpus, config.audio.sample_rate)
+        findings.append(Finding("corpus", "ok", f"{len(corpus.utterances)} clips at {config.audio.sample_rate} Hz"))
+        teacher, data = load_compact(corpus, config, find_cache(config.paths.cache, out_dir))
+        findings.append(Finding("teacher", "ok", str(config.teacher.ckpt or config.teacher.voice)))
+        n_sentences = min(config.train.distil.n_utterances, len(data.train))
+        findings.append(Finding("sentences", "ok", f"{n_sentences} to learn from, {len(data.val)} to watch by"))
+        if not data.val:
+            findings.append(Finding("validation", "look", _NOTHING_HELD_OUT))
+        progress(0, 1, "rehearsal")
+        told = rehearse_distillation(teacher, data.train, config)
+    except TtsdError as error:
+        return [*findings, Finding(("corpus", "teacher", "sentences")[min(len(findings), 2)], "fail", str(error))]
+    progress(1, 1, "rehearsal")
+    steps = ", ".join(f"{name} {step_s:.2f} s a step" for name, step_s in told.step_s.items())
+    rendering = f"{told.rendering_s:.2f} s for a sentence of the teacher's"
+    total = f"about {told.total_s / 60:.0f} minutes on this machine"
+    findings.append(Finding("time", "ok", f"{total}: {rendering}, {steps}"))
     return findings
 
 

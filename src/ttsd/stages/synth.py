@@ -14,7 +14,7 @@ from ttsd.data.corpus import CORPUS_FILES, WAVS_NAME, Rejection, Utterance, chec
 from ttsd.data.finish import finish_corpus
 from ttsd.data.onnx_voice import PACKAGED_VOICE
 from ttsd.data.scripts import foreign_letter, script_of
-from ttsd.data.sentences import cut_clauses, split_sentences
+from ttsd.data.sentences import MAX_CHARS, cut_clauses, split_sentences
 from ttsd.data.text import normalize_text
 from ttsd.data.wav_header import endless_header
 from ttsd.errors import CheckpointError, StageError, TtsdError
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 NAME = "synth"
 _NOISE = ("noise_scale", "noise_scale_duration")
-MAX_CHARS = 300
-"""A longer sentence is spoken clause by clause: no student has heard one, and memory grows with its square."""
 
 
 @as_stage(*CORPUS_FILES)

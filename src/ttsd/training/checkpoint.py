@@ -239,5 +239,8 @@ def build_student(content: dict[str, Any], path: Path) -> Student:
     try:
         voice.load_state_dict(content["voice"])
     except RuntimeError:
-        raise CheckpointError(f"{path}: its weights do not fit its settings; the file is damaged, restore it") from None
+        raise CheckpointError(
+            f"{path}: its weights do not fit its settings; it is damaged, or of a ttsd whose "
+            f"`{config.model.preset}` had other sizes: restore it, or train it again"
+        ) from None
     return Student(fold_weight_norm(voice).eval(), symbols, config, path, content["duration_scale"])

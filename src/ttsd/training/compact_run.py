@@ -11,6 +11,8 @@ from lightning.pytorch.loggers import Logger
 from ttsd.config import Config
 from ttsd.data.corpus import Corpus, clean_text
 from ttsd.data.phonemes import phonemize_many
+from ttsd.data.scripts import foreign_letter
+from ttsd.data.sentences import MAX_CHARS
 from ttsd.data.symbols import SymbolTable
 from ttsd.data.text import normalize_text
 from ttsd.errors import ConfigError, CorpusError
@@ -108,7 +110,7 @@ def read_sentences(path: Path, config: Config, symbols: SymbolTable, cache_dir: 
 
     Args:
         path: A sentence a line, UTF-8.
-        config: Reads `language`.
+        config: Reads `language` and `generate.verbatim.scripts`.
         symbols: The teacher's.
         cache_dir: Where phonemes are kept.
 
@@ -121,6 +123,20 @@ def read_sentences(path: Path, config: Config, symbols: SymbolTable, cache_dir: 
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise CorpusError(f"{path}: cannot be read ({reason}); teacher.texts is a UTF-8 file of lines") from None
     sentences = {number: normalize_text(line) for number, line in enumerate(lines, start=1) if line}
+    if not sentences:
+        raise CorpusError(f"{path}: holds no sentence; teacher.texts is a UTF-8 file of lines")
+    scripts = config.generate.verbatim.scripts
+    for number, sentence in sentences.items():
+        if len(sentence) > MAX_CHARS:
+            raise CorpusError(
+                f"{path}: line {number}: has {len(sentence)} characters, and a voice says up to {MAX_CHARS} at once; "
+                "cut it into sentences"
+            )
+        if letter := foreign_letter(sentence, scripts):
+            raise CorpusError(
+                f"{path}: line {number}: holds the letter {letter}, and the teacher reads {', '.join(scripts)} "
+                "(generate.verbatim.scripts); reword or remove it"
+            )
     said = phonemize_many(list(sentences.values()), config.language, cache_dir)
     utterances = []
     for (number, sentence), phonemes in zip(sentences.items(), said, strict=True):

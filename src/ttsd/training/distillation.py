@@ -63,7 +63,7 @@ def distil(
     phases = make_phases(student, teacher, renderings, config, progress)
     losses: dict[str, list[float]] = {}
     done = 0
-    for name, schedule in _schedules(config).items():
+    for name, schedule in make_schedules(config).items():
         parts, turns = phases[name]
         # Before that one of the parts has learnt nothing.
         ask = validate if name in ("joint", "polish") else None
@@ -140,7 +140,8 @@ def make_phases(
     }
 
 
-def _schedules(config: Config) -> dict[str, Schedule]:
+def make_schedules(config: Config) -> dict[str, Schedule]:
+    """Return how long each phase lasts and how fast it learns, by its name."""
     distil, decoder, every = config.train.distil, config.train.decoder, config.train.checkpoint_every_steps
     rate, name = decoder.learning_rate, "train.decoder.learning_rate"
     return {

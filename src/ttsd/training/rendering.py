@@ -67,11 +67,11 @@ def load_teacher(config: Config) -> WhiteBox:
     """
     path = config.teacher.ckpt
     if path is None:
+        voice = piper_voice_path(config.teacher.voice)
         told = {"model": ModelConfig(), "train": config.train.model_copy(update={"init_from": config.teacher.voice})}
         start = load_start(config.model_copy(update=told))
         assert start.voice is not None
-        sha256 = sha256_file(piper_voice_path(config.teacher.voice))
-        return WhiteBox(fold_weight_norm(start.voice), start.symbols, 1.0, sha256)
+        return WhiteBox(fold_weight_norm(start.voice), start.symbols, 1.0, sha256_file(voice))
     student = load_student(path)
     if not isinstance(student.voice, Vits):
         raise CheckpointError(f"{path}: a {student.config.model.preset} voice; a teacher is a VITS (medium or high)")
