@@ -37,7 +37,7 @@ FAKE_STAGE = """
                    "map": str(config.ingest.map),
                    "lines": in_dir.read_text() if in_dir.is_file() else ""}
         return StageReport(stage="NAME", n_in=2, n_out=2, details=details)
-    def speak_to_file(text, out_path, config):
+    def speak_to_file(text, out_path, config, progress):
         out_path.write_text(text + "|" + str(config.synth.speed))
         return 1.5
     stage = types.ModuleType("ttsd.stages.NAME")
@@ -188,7 +188,11 @@ def test_synth_speaks_with_the_voice_of_the_package_where_there_is_no_run(tmp_pa
     done = ttsd("synth", "Some text.", "--json", cwd=tmp_path, before=fake)
     assert json.loads(done.stdout)["voice"] == "packaged", done.stderr
     (tmp_path / "checkpoints/run").mkdir(parents=True)
-    assert "no such checkpoint" in mistake(ttsd("synth", "Some text.", cwd=tmp_path, before=fake))
+    told = mistake(ttsd("synth", "Some text.", cwd=tmp_path, before=fake))
+    assert "no such checkpoint" in told
+    assert "the voice of the package is --ckpt joe-compact" in told
+    done = ttsd("synth", "Some text.", "--ckpt", "joe-compact", "--json", cwd=tmp_path, before=fake)
+    assert json.loads(done.stdout)["voice"].endswith("voices/joe-compact.onnx"), done.stderr
     done = ttsd("synth", "Some text.", "--set", "paths.run=elsewhere", "--json", cwd=tmp_path, before=fake)
     assert json.loads(done.stdout)["voice"] == "packaged", done.stderr
 

@@ -14,6 +14,7 @@ from ttsd.options import (
     Overrides,
     Overwrite,
     find_checkpoint,
+    find_named_voice,
     load_settings,
     run_stage,
 )
@@ -51,13 +52,15 @@ def synth(
     settings = load_settings(config, overrides, {"synth.speed": speed, "seed": seed})
     named = ckpt or settings.synth.ckpt
     if named or settings.paths.run.is_dir():
-        checkpoint = find_checkpoint(named, settings.paths.run)
+        checkpoint = find_named_voice(named, settings.paths.run)
         settings = settings.model_copy(update={"synth": settings.synth.model_copy(update={"ckpt": checkpoint})})
     from ttsd import terminal
 
     if stream:
         from ttsd.stages.synth import speak_to_pipe
 
+        if sys.stdout is None:
+            raise typer.BadParameter("--stream writes to standard output, which is closed")
         if sys.stdout.isatty():
             raise typer.BadParameter("--stream writes sound; send it to a player: ttsd synth TEXT --stream | aplay")
         spoken = terminal.read_text(text)
@@ -70,7 +73,7 @@ def synth(
         from ttsd.stages.synth import find_voice, speak_to_file
 
         with terminal.stdout_on_stderr():
-            duration_s = speak_to_file(spoken, target, settings)
+            duration_s = speak_to_file(spoken, target, settings, terminal.ProgressLines())
         terminal.print_clip(target, duration_s, find_voice(settings), as_json)
         return
     with terminal.text_file(text) as source:
@@ -80,7 +83,9 @@ def synth(
 
 
 def export(
-    ckpt: Checkpoint = None,
+    ckpt: Annotated[
+        Path | None, typer.Option("--ckpt", metavar="FILE", help="A checkpoint; by default last.ckpt in `paths.run`.")
+    ] = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; by default `export` beside it.")
     ] = None,

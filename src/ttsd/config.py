@@ -31,7 +31,7 @@ _OneOrMore = BeforeValidator(lambda value: (value,) if isinstance(value, str | P
 class Settings(BaseModel):
     """A section of the settings: unknown keys are refused, values cannot be changed after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class PathsConfig(Settings):
@@ -608,13 +608,13 @@ class SynthConfig(Settings):
 
     ckpt: Path | None = None
     """The student's checkpoint."""
-    speed: Positive = 1.0
+    speed: Annotated[float, Field(ge=0.1, le=10)] = 1.0
     """Speaking rate; above 1 is faster."""
     noise_scale: NonNegative = 0.333
     """Standard deviation of the noise in the latents, 0 is deterministic; a voice keeps its own where none is given."""
     noise_scale_duration: NonNegative = 0.8
     """The same in the durations of a stochastic duration predictor."""
-    pause_ms: NonNegative = 250.0
+    pause_ms: Annotated[float, Field(ge=0, le=60_000)] = 250.0
     """Silence between the sentences of a long text, in milliseconds."""
 
 

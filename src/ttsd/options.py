@@ -72,6 +72,22 @@ def find_checkpoint(ckpt: Path | None, run_dir: Path) -> Path:
     raise CheckpointError(f"{name}: no such checkpoint, here or in {run_dir}; name one of `ttsd train` with --ckpt")
 
 
+def find_named_voice(ckpt: Path | None, run_dir: Path) -> Path:
+    """Return a voice to speak with: a checkpoint as `find_checkpoint` does, or the package's own voice by its name.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    from ttsd.data.onnx_voice import PACKAGED_VOICE
+
+    if ckpt is not None and str(ckpt) == PACKAGED_VOICE.stem and not ckpt.exists():
+        return PACKAGED_VOICE
+    try:
+        return find_checkpoint(ckpt, run_dir)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; the voice of the package is --ckpt {PACKAGED_VOICE.stem}") from None
+
+
 def run_stage(
     name: str, run: "Run", in_dir: Path, out_dir: Path, config: "Config", overwrite: bool, as_json: bool
 ) -> None:

@@ -208,7 +208,9 @@ def read_text(text: str) -> str:
     except UnicodeDecodeError:
         raise TtsdError(f"{text}: not UTF-8 text; convert it (iconv -t UTF-8 does it)") from None
     if not spoken.strip():
-        raise TtsdError(f"{text or 'the text'}: nothing to speak; give a text, a file of text, or - for standard input")
+        raise TtsdError(
+            f"{text.strip() or 'the text'}: nothing to speak; give a text, a file of text, or - for standard input"
+        )
     return spoken
 
 
@@ -228,7 +230,10 @@ def text_file(text: str) -> Iterator[Path]:
             path.write_text(read_text(text), encoding="utf-8")
             yield path
     else:
-        raise TtsdError(f"{text}: no such file; a corpus is made of a file of lines, or of standard input with -")
+        raise TtsdError(
+            f"{text}: no such file; a corpus is made of a file of lines, or of standard input with -; for one WAV file "
+            "--out ends in .wav"
+        )
 
 
 def _read_bytes(text: str) -> bytes:

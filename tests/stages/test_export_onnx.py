@@ -13,6 +13,7 @@ import torch
 from tests.commands import run_and_list_imports
 from ttsd.config import AsrConfig, Config, ModelConfig, load_config
 from ttsd.data.onnx_voice import card_path, draw_noise, load_voice, run_voice
+from ttsd.data.piper_voice import piper_voice_path
 from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError, TtsdError
 from ttsd.metrics.intelligibility import Recognizer, normalize_english
@@ -194,5 +195,44 @@ def test_files_that_are_no_voice_end_in_one_line(joe, tmp_path):
     with pytest.raises(CheckpointError, match="upgrade ttsd"):
         load_voice(path)
     card_path(path).write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match=r"a\.json: the card of another voice than a\.onnx"):
+        load_voice(path)
+    card_path(path).write_text(json.dumps(card | {"onnx_sha256": sha256_file(path)}))
     with pytest.raises(CheckpointError, match="not an ONNX file"):
         load_voice(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"sample_rate": 0}, "sample_rate: Input should be greater than 0"),
+        ({"sample_rate": None}, "sample_rate: Input should be a valid integer"),
+        ({"symbols": {"ids": {"a": 5900}, "n_symbols": 256}}, "symbols: Value error, an id is not below n_symbols"),
+        ({"noise_scale": "loud"}, "noise_scale: Input should be a valid number"),
+    ],
+)
+def test_a_damaged_card_is_told_by_its_line(joe, tmp_path, change, told):
+    path = tmp_path / "a.onnx"
+    shutil.copy(joe, path)
+    card_path(path).write_text(json.dumps(json.loads(card_path(joe).read_text()) | change))
+    with pytest.raises(CheckpointError, match=rf"a\.json: {told}.*export the voice again"):
+        load_voice(path)
+
+
+def test_graphs_of_others_are_no_voices(joe, tmp_path):
+    teacher = piper_voice_path("joe")
+    path = tmp_path / "a.onnx"
+    shutil.copy(teacher, path)
+    card = json.loads(card_path(joe).read_text())
+    card_path(path).write_text(json.dumps(card | {"onnx_sha256": sha256_file(path)}))
+    with pytest.raises(CheckpointError, match=r"a\.onnx: not a voice of ttsd"):
+        load_voice(path)
+    card_path(path).unlink()
+    shutil.copy(f"{teacher}.json", f"{path}.json")
+    with pytest.raises(CheckpointError, match=r"a\.onnx: in Piper's form"):
+        load_voice(path)
+
+
+def test_what_is_exported_is_not_exported_again(joe, tmp_path):
+    with pytest.raises(CheckpointError, match="exported already"):
+        export.run(joe, tmp_path / "out", load_config())

@@ -4,16 +4,18 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ttsd.data.phonemes import phonemize
 from ttsd.data.symbols import SymbolTable
 from ttsd.data.text import normalize_text
 from ttsd.errors import CheckpointError
 from ttsd.utils.extras import require
+from ttsd.utils.files import sha256_file
 
 FORMAT = "ttsd-voice"
 FORMAT_VERSION = 1
@@ -21,8 +23,34 @@ PACKAGED_VOICE = Path(__file__).parents[1] / "voices" / "joe-compact.onnx"
 """The voice that comes with the package; see docs/voice.md."""
 N_NOISE = 1 << 16
 """Random numbers that an utterance is given, and reads round and round."""
+_INPUTS = {"symbol_ids", "scales", "noise"}
 _NO_NOISE = np.zeros(1, dtype=np.float32)
 """For voices that read none: drawing it would take a hundredth of their time."""
+
+
+class _Symbols(BaseModel):
+    ids: dict[str, Annotated[int, Field(ge=0)]]
+    n_symbols: int
+
+    @model_validator(mode="after")
+    def _check(self) -> "_Symbols":
+        if max(self.ids.values(), default=0) >= self.n_symbols:
+            raise ValueError("an id is not below n_symbols")
+        return self
+
+
+class _Card(BaseModel):
+    """What a card has to tell for its voice to speak."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+    language: str
+    scripts: list[str]
+    symbols: _Symbols
+    sample_rate: Annotated[int, Field(gt=0)]
+    n_parameters: int
+    noise_scale: Annotated[float, Field(ge=0)]
+    noise_scale_duration: Annotated[float, Field(ge=0)]
+    onnx_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +155,8 @@ def load_voice(path: Path) -> OnnxVoice:
         path: The `.onnx` file; its card lies beside it, in the `.json` file of the same name.
 
     Raises:
-        CheckpointError: A file is missing, damaged, of a later version, or no voice of ours.
+        CheckpointError: A file is missing, damaged, of a later version, or no voice of ours; or the two do not belong
+            together.
         MissingExtraError: onnxruntime is not installed.
     """
     card = _read_card(path)
@@ -143,6 +172,8 @@ def load_voice(path: Path) -> OnnxVoice:
     except (reasons.Fail, reasons.InvalidGraph, reasons.InvalidProtobuf, reasons.NotImplemented) as error:
         reason = type(error).__name__
         raise CheckpointError(f"{path}: not an ONNX file that can be run ({reason}); export it again") from None
+    if {one.name for one in session.get_inputs()} != _INPUTS:
+        raise CheckpointError(f"{path}: not a voice of ttsd; make one with `ttsd export --format onnx`")
     return OnnxVoice(path, card, session)
 
 
@@ -153,13 +184,27 @@ def _read_card(path: Path) -> dict[str, Any]:
     try:
         card = json.loads(beside.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if path.with_name(f"{path.name}.json").is_file():
+            raise CheckpointError(
+                f"{path}: in Piper's form; speak with it by Piper, or export it with --format onnx"
+            ) from None
         raise CheckpointError(f"{beside}: missing; the card of a voice belongs beside its .onnx file") from None
     except (OSError, ValueError):
         raise CheckpointError(f"{beside}: not the card of a voice; export the voice again") from None
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise CheckpointError(f"{beside}: not the card of a voice of ttsd; make one with `ttsd export --format onnx`")
-    if card["version"] > FORMAT_VERSION:
+    version = card.get("version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
         raise CheckpointError(
-            f"{beside}: of format {card['version']}, and this ttsd reads up to {FORMAT_VERSION}; upgrade ttsd"
+            f"{beside}: of format {version}, and this ttsd reads up to {FORMAT_VERSION}; upgrade ttsd"
         )
+    try:
+        told = _Card.model_validate(card)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise CheckpointError(f"{beside}: {where}: {first['msg']}; export the voice again") from None
+    # Older cards do not tell.
+    if told.onnx_sha256 not in (None, sha256_file(path)):
+        raise CheckpointError(f"{beside}: the card of another voice than {path.name}; restore its own, or export again")
     return card

@@ -60,6 +60,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         CheckpointError: The checkpoint is missing or not one of ours.
         StageError: `out_dir` holds something else, or the graph does not speak as the student does.
     """
+    if in_dir.suffix == ".onnx":
+        raise CheckpointError(f"{in_dir}: exported already; give the .ckpt file that it was made of")
     require("train", "TTS")
     from ttsd.training.checkpoint import load_student
 
@@ -89,7 +91,12 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         card = _describe_for_piper(student) | {"ttsd": {"checkpoint_sha256": sha256}}
         write_json(path.with_name(f"{path.name}.json"), card)
     else:
-        told = {"checkpoint_sha256": sha256, "licence": config.export.licence, "metrics": metrics}
+        told = {
+            "checkpoint_sha256": sha256,
+            "onnx_sha256": sha256_file(path),
+            "licence": config.export.licence,
+            "metrics": metrics,
+        }
         write_json(card_path(path), _describe(student) | told)
     progress(2, 2, "export")
     clear_partial(out_dir)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ttsd.training.checkpoint import Student
 
 NAME = "synth"
+_MANY = 20
+"""Sentences and clauses; a text of fewer is spoken before anybody would ask how far it is."""
 _NOISE = ("noise_scale", "noise_scale_duration")
 
 
@@ -79,13 +81,14 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     return finish_corpus(out_dir, report, kept, rejections)
 
 
-def speak_to_file(text: str, out_path: Path, config: Config) -> float:
+def speak_to_file(text: str, out_path: Path, config: Config, progress: Progress = no_progress) -> float:
     """Speak a text of any length into one mono WAV file.
 
     Args:
         text: What to say; it is split into sentences with `synth.pause_ms` of silence between them.
         out_path: The WAV file to write.
         config: Reads `seed`, `generate.verbatim.scripts` and `synth`.
+        progress: Told how much of a long text is spoken.
 
     Returns:
         The length of the speech in seconds.
@@ -94,7 +97,7 @@ def speak_to_file(text: str, out_path: Path, config: Config) -> float:
         StageError: There is nothing to say in the text, or a letter of a script that the student does not read.
         CheckpointError: The checkpoint is missing or not one of ours.
     """
-    clips = list(speak_sentences(text, config))
+    clips = list(speak_sentences(text, config, progress))
     sample_rate = clips[0][1]
     wav = _join([wav for wav, _ in clips], sample_rate, config)
     write_wav(out_path, wav, sample_rate)
@@ -119,12 +122,15 @@ def speak_to_pipe(text: str, pipe: BinaryIO, config: Config) -> None:
         pipe.flush()
 
 
-def speak_sentences(text: str, config: Config) -> Iterator[tuple[NDArray[np.float32], int]]:
+def speak_sentences(
+    text: str, config: Config, progress: Progress = no_progress
+) -> Iterator[tuple[NDArray[np.float32], int]]:
     """Yield the clips of a text one after the other, each as soon as it is spoken, with their sample rate in Hz.
 
     Args:
         text: What to say.
         config: As for `speak_to_file`.
+        progress: Likewise.
 
     Raises:
         StageError: There is nothing to say in the text, or a letter of a script that the student does not read.
@@ -143,6 +149,8 @@ def speak_sentences(text: str, config: Config) -> Iterator[tuple[NDArray[np.floa
         )
     for n, piece in enumerate(pieces):
         yield _speak_piece(voice, piece, config, n), voice.sample_rate
+        if len(pieces) > _MANY:
+            progress(n + 1, len(pieces), "speech")
 
 
 def find_voice(config: Config) -> Path:
