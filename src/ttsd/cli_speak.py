@@ -13,7 +13,6 @@ from ttsd.options import (
     ConfigFile,
     Overrides,
     Overwrite,
-    find_checkpoint,
     find_named_voice,
     load_settings,
     run_stage,
@@ -84,7 +83,10 @@ def synth(
 
 def export(
     ckpt: Annotated[
-        Path | None, typer.Option("--ckpt", metavar="FILE", help="A checkpoint; by default last.ckpt in `paths.run`.")
+        Path | None,
+        typer.Option(
+            "--ckpt", metavar="FILE", help="A checkpoint, or an exported .onnx for `piper`; by default last.ckpt."
+        ),
     ] = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; by default `export` beside it.")
@@ -104,7 +106,7 @@ def export(
     settings, which Piper's runtimes load, and the tokens that sherpa-onnx asks for.
     """
     settings = load_settings(config, overrides, {"export.format": form, "export.half_weights": half or None})
-    checkpoint = find_checkpoint(ckpt or settings.synth.ckpt, settings.paths.run)
+    checkpoint = find_named_voice(ckpt or settings.synth.ckpt, settings.paths.run)
     from ttsd.stages import export as stage
 
     run_stage("export", stage.run, checkpoint, out_dir or checkpoint.parent / "export", settings, overwrite, as_json)

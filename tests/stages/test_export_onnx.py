@@ -11,17 +11,18 @@ import soundfile
 import torch
 
 from tests.commands import run_and_list_imports
-from ttsd.config import AsrConfig, Config, ModelConfig, load_config
+from ttsd.config import AsrConfig, Config, ModelConfig, PiperConfig, load_config
 from ttsd.data.onnx_voice import card_path, draw_noise, load_voice, run_voice
 from ttsd.data.piper_voice import piper_voice_path
 from ttsd.data.symbols import SymbolTable
-from ttsd.errors import CheckpointError, TtsdError
+from ttsd.errors import CheckpointError, ConfigError, TtsdError
 from ttsd.metrics.intelligibility import Recognizer, normalize_english
 from ttsd.model.compact import GEOMETRIES, CompactVoice
 from ttsd.model.draws import DrawFrom
 from ttsd.model.vits import build_vits
 from ttsd.report import StageReport, finish_stage
 from ttsd.stages import evaluate, export, synth
+from ttsd.teachers.piper import PiperTeacher
 from ttsd.training.checkpoint import load_student, save_checkpoint
 from ttsd.utils.files import sha256_file
 
@@ -233,6 +234,12 @@ def test_graphs_of_others_are_no_voices(joe, tmp_path):
         load_voice(path)
 
 
-def test_what_is_exported_is_not_exported_again(joe, tmp_path):
-    with pytest.raises(CheckpointError, match="exported already"):
-        export.run(joe, tmp_path / "out", load_config())
+def test_what_is_exported_can_be_given_pipers_form_and_nothing_else(joe, tmp_path):
+    for settings in ([], ["export.format=piper", "export.half_weights=true"]):
+        with pytest.raises(ConfigError, match=r"joe\.onnx: exported already.*say --format piper alone"):
+            export.run(joe, tmp_path / "out", load_config(None, settings))
+    report = export.run(joe, tmp_path / "out", load_config(None, ["export.format=piper"]))
+    assert report.details["largest_difference"] is None
+    told = PiperTeacher(PiperConfig(voice=str(tmp_path / "out/joe.onnx"), noise_scale=0, noise_scale_duration=0))
+    own = load_voice(joe).speak(SENTENCE, seed=0, noise_scale=0, noise_scale_duration=0)
+    assert told.speak(SENTENCE, seed=0).wav == pytest.approx(own, abs=1e-3)

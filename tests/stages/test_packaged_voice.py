@@ -1,18 +1,29 @@
 """The voice that comes with the package: small, described, and there at once."""
 
 import json
+import wave
 
+import numpy as np
+import piper
+import pytest
+import sherpa_onnx
 import soundfile
 
 from tests.commands import run_and_list_imports
-from ttsd.config import AsrConfig, Config
+from ttsd.config import AsrConfig, Config, load_config
 from ttsd.data.corpus import read_corpus
 from ttsd.data.onnx_voice import PACKAGED_VOICE, card_path, load_voice
+from ttsd.data.phonemes import phonemize
 from ttsd.metrics.intelligibility import Recognizer, normalize_english
-from ttsd.stages import synth
+from ttsd.stages import export, synth
 from ttsd.utils.files import sha256_file
 
 SENTENCE = "The green plants turn the light of the sun into sugar."
+
+
+def says_the_sentence(wav, sample_rate):
+    heard = Recognizer(AsrConfig()).transcribe(wav, sample_rate)
+    return normalize_english(heard) == normalize_english(SENTENCE)
 
 
 def test_it_is_small_and_its_card_says_what_it_is():
@@ -28,8 +39,34 @@ def test_it_says_what_it_is_told_without_a_checkpoint_and_without_torch(tmp_path
     assert not {"torch", "TTS", "lightning", "scipy", "librosa"} & imported
     assert f"by {PACKAGED_VOICE}" in told.decode()
     wav, sample_rate = soundfile.read(tmp_path / "hello.wav", dtype="float32")
-    heard = Recognizer(AsrConfig()).transcribe(wav, sample_rate)
-    assert normalize_english(heard) == normalize_english(SENTENCE)
+    assert says_the_sentence(wav, sample_rate)
+
+
+@pytest.fixture(scope="module")
+def for_others(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("piper")
+    report = export.run(PACKAGED_VOICE, folder, load_config(None, ["export.format=piper"]))
+    assert report.details["largest_difference"] < 1e-6
+    return folder / PACKAGED_VOICE.name
+
+
+def test_pipers_runtime_says_the_same_words_with_it(for_others, tmp_path):
+    with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
+        piper.PiperVoice.load(for_others).synthesize_wav(SENTENCE, file)
+    wav, sample_rate = soundfile.read(tmp_path / "speech.wav", dtype="float32")
+    assert says_the_sentence(wav, sample_rate)
+    told = json.loads(for_others.with_name(f"{for_others.name}.json").read_text())
+    assert told["ttsd"]["licence"] == "CC0-1.0"
+
+
+def test_sherpa_onnx_says_the_same_words_with_it(for_others):
+    tokens = str(for_others.with_name("tokens.txt"))
+    vits = sherpa_onnx.OfflineTtsVitsModelConfig(model=str(for_others), tokens=tokens)
+    config = sherpa_onnx.OfflineTtsConfig(model=sherpa_onnx.OfflineTtsModelConfig(vits=vits, num_threads=1))
+    told = sherpa_onnx.GenerationConfig()
+    told.phoneme_codepoints = [[ord(symbol) for symbol in phonemize(SENTENCE, "en-us")]]
+    audio = sherpa_onnx.OfflineTts(config).generate(SENTENCE, told)
+    assert says_the_sentence(np.asarray(audio.samples, dtype=np.float32), audio.sample_rate)
 
 
 def test_it_is_as_loud_as_speech_should_be():

@@ -74,6 +74,11 @@ class OnnxVoice:
         return int(self.card["n_parameters"])
 
     @property
+    def reads_noise(self) -> bool:
+        """Whether it says a text differently by the seed; cards that do not tell are of voices that may."""
+        return bool(self.card.get("reads_noise", True))
+
+    @property
     def scripts(self) -> tuple[str, ...]:
         """Scripts that it reads."""
         return tuple(self.card["scripts"])
@@ -82,6 +87,14 @@ class OnnxVoice:
     def symbols(self) -> SymbolTable:
         """Its alphabet."""
         return SymbolTable(**self.card["symbols"])
+
+    def encode(self, text: str) -> list[int]:
+        """Return the symbols of a text.
+
+        Raises:
+            TtsdError: A phoneme of it has no symbol in this voice.
+        """
+        return self.symbols.encode(phonemize(normalize_text(text), self.card["language"]))
 
     def speak(
         self,
@@ -107,15 +120,13 @@ class OnnxVoice:
         Raises:
             TtsdError: A phoneme of the text has no symbol in this voice.
         """
-        symbol_ids = self.symbols.encode(phonemize(normalize_text(text), self.card["language"]))
         scales = (
             self.card["noise_scale"] if noise_scale is None else noise_scale,
             1 / speed,
             self.card["noise_scale_duration"] if noise_scale_duration is None else noise_scale_duration,
         )
-        # Cards that do not tell are of voices that may read it.
-        noise = draw_noise(seed) if self.card.get("reads_noise", True) else _NO_NOISE
-        return run_voice(self.session, symbol_ids, scales, noise)
+        noise = draw_noise(seed) if self.reads_noise else _NO_NOISE
+        return run_voice(self.session, self.encode(text), scales, noise)
 
 
 def draw_noise(seed: int) -> NDArray[np.float32]:

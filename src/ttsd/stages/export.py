@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from ttsd import __version__
 from ttsd.config import Config
-from ttsd.data.onnx_voice import FORMAT, FORMAT_VERSION, card_path, draw_noise, run_voice
-from ttsd.errors import CheckpointError, StageError
+from ttsd.data.onnx_voice import FORMAT, FORMAT_VERSION, OnnxVoice, card_path, draw_noise, load_voice, run_voice
+from ttsd.data.piper_form import describe_for_piper, describe_for_sherpa, list_tokens, write_piper_form
+from ttsd.errors import CheckpointError, ConfigError, StageError
 from ttsd.report import (
     REPORT_NAME,
+    Fingerprint,
     Progress,
     StageReport,
     as_stage,
@@ -51,7 +53,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     runtimes, is `<name>.onnx` and `<name>.onnx.json`, and `tokens.txt` for sherpa-onnx.
 
     Args:
-        in_dir: The student's checkpoint, a file; the voice has the name of its folder.
+        in_dir: The student's checkpoint, a file; the voice has the name of its folder. Or a voice of the format `onnx`,
+            which can be given the other one.
         out_dir: Where the voice goes.
         config: Reads `export`.
         progress: Told when the graph is written and when it has spoken.
@@ -60,14 +63,14 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         CheckpointError: The checkpoint is missing or not one of ours.
         StageError: `out_dir` holds something else, or the graph does not speak as the student does.
     """
-    if in_dir.suffix == ".onnx":
-        raise CheckpointError(f"{in_dir}: exported already; give the .ckpt file that it was made of")
-    require("train", "TTS")
-    from ttsd.training.checkpoint import load_student
-
     if not in_dir.is_file():
         raise CheckpointError(f"{in_dir}: no such checkpoint; give a .ckpt file that `ttsd train` wrote")
     form, half = config.export.format, config.export.half_weights
+    if in_dir.suffix == ".onnx":
+        return _rewrite(in_dir, out_dir, config, progress)
+    require("train", "TTS")
+    from ttsd.training.checkpoint import load_student
+
     settings = {"export": config.export.model_dump(mode="json")}
     sha256 = sha256_file(in_dir)
     metrics = _find_metrics(in_dir.parent / _EVALUATION, sha256)
@@ -79,38 +82,74 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
     from ttsd.model.onnx_graph import write_graph
 
     student = load()
+    told = {"checkpoint_sha256": sha256, "licence": config.export.licence, "metrics": metrics}
+    card = _describe(student) | told
     path = out_dir / f"{in_dir.resolve().parent.name}.onnx"
     with atomic_path(path) as temporary:
-        scale, metadata = student.duration_scale, _describe_for_sherpa(student) if form == "piper" else {}
+        scale, metadata = student.duration_scale, describe_for_sherpa(card) if form == "piper" else {}
         write_graph(student.voice, temporary, form, duration_scale=scale, metadata=metadata, half_weights=half)
         progress(1, 2, "export")
         difference = None if half else _compare(temporary, student, form)
     if form == "piper":
-        ids = student.symbols.ids
-        write_text(out_dir / TOKENS_NAME, "".join(f"{symbol} {number}\n" for symbol, number in ids.items()))
-        card = _describe_for_piper(student) | {"ttsd": {"checkpoint_sha256": sha256}}
-        write_json(path.with_name(f"{path.name}.json"), card)
+        _write_beside(path, card)
     else:
-        told = {
-            "checkpoint_sha256": sha256,
-            "onnx_sha256": sha256_file(path),
-            "licence": config.export.licence,
-            "metrics": metrics,
-        }
-        write_json(card_path(path), _describe(student) | told)
+        write_json(card_path(path), card | {"onnx_sha256": sha256_file(path)})
     progress(2, 2, "export")
     clear_partial(out_dir)
+    return _finish(out_dir, config, mark, path, student.n_parameters, difference)
+
+
+def _finish(
+    out_dir: Path, config: Config, mark: Fingerprint, path: Path, n_parameters: int, difference: float | None
+) -> StageReport:
     details = {
         "voice": path.name,
-        "format": form,
-        "parameters": student.n_parameters,
+        "format": config.export.format,
+        "parameters": n_parameters,
         "bytes": path.stat().st_size,
         "largest_difference": difference,
     }
+    settings = {"export": config.export.model_dump(mode="json")}
     report = StageReport(
         stage=NAME, fingerprint=mark, n_in=1, n_out=1, seed=config.seed, config=settings, details=details
     )
     return finish_stage(out_dir, report)
+
+
+def _write_beside(path: Path, card: dict[str, Any]) -> None:
+    """Write what Piper's runtimes and sherpa-onnx read beside a voice."""
+    write_text(path.with_name(TOKENS_NAME), list_tokens(card))
+    write_json(path.with_name(f"{path.name}.json"), describe_for_piper(card))
+
+
+def _rewrite(in_dir: Path, out_dir: Path, config: Config, progress: Progress) -> StageReport:
+    """Give a voice that is exported already Piper's form.
+
+    Raises:
+        CheckpointError: It is missing, damaged, or no voice of ours.
+        ConfigError: It is to have another form, other weights or another licence.
+        StageError: `out_dir` holds something else, or the graph does not speak as the voice does.
+    """
+    if config.export.format != "piper" or config.export.half_weights:
+        raise ConfigError(
+            f"{in_dir}: exported already, and all it can be given is Piper's form, with the weights it has; say "
+            "--format piper alone, or name the .ckpt file that it was made of"
+        )
+    settings = {"export": config.export.model_dump(mode="json")}
+    mark = fingerprint(NAME, settings, {"voice": sha256_file(in_dir), "card": sha256_file(card_path(in_dir))})
+    voice = load_voice(in_dir)
+    done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir,))
+    if done is not None:
+        return done
+    path = out_dir / in_dir.name
+    with atomic_path(path) as temporary:
+        write_piper_form(voice, temporary)
+        progress(1, 2, "export")
+        difference = _compare_forms(temporary, voice)
+    _write_beside(path, voice.card)
+    progress(2, 2, "export")
+    clear_partial(out_dir)
+    return _finish(out_dir, config, mark, path, voice.n_parameters, difference)
 
 
 def _describe(student: "Student") -> dict[str, Any]:
@@ -156,38 +195,6 @@ def _find_metrics(folder: Path, sha256: str) -> dict[str, Any]:
     return metrics
 
 
-def _describe_for_piper(student: "Student") -> dict[str, Any]:
-    audio, synth = student.config.audio, student.config.synth
-    return {
-        "audio": {"sample_rate": audio.sample_rate, "quality": student.config.model.preset},
-        "espeak": {"voice": student.config.language},
-        "phoneme_type": "espeak",
-        "num_symbols": student.symbols.n_symbols,
-        "num_speakers": 1,
-        "speaker_id_map": {},
-        "hop_length": audio.hop_length,
-        "inference": {
-            "noise_scale": synth.noise_scale,
-            "length_scale": 1.0,
-            "noise_w": synth.noise_scale_duration,
-        },
-        "phoneme_id_map": {symbol: [number] for symbol, number in student.symbols.ids.items()},
-    }
-
-
-def _describe_for_sherpa(student: "Student") -> dict[str, str]:
-    language = student.config.language
-    return {
-        "model_type": "vits",
-        "comment": "piper",
-        "language": language,
-        "voice": language,
-        "has_espeak": "1",
-        "n_speakers": "1",
-        "sample_rate": str(student.sample_rate),
-    }
-
-
 def _compare(path: Path, student: "Student", form: str) -> float | None:
     """Return the largest difference of a sample, with noise and without; none where both draw noise of their own.
 
@@ -231,6 +238,28 @@ def _compare(path: Path, student: "Student", form: str) -> float | None:
     if difference > MAX_DIFFERENCE:
         raise StageError(f"{student.path}: its graph is {difference:.1g} away from the student; report this")
     return difference
+
+
+def _compare_forms(path: Path, voice: OnnxVoice) -> float | None:
+    """Return the largest difference of a sample between a voice and its Piper form; none where both draw noise.
+
+    Raises:
+        StageError: It is too large, or the speech is of another length.
+    """
+    session = require("local", "onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    differences = []
+    for sentence in _SENTENCES:
+        ids = voice.encode(sentence)
+        own = run_voice(voice.session, ids, (0.0, 1.0, 0.0), draw_noise(0))
+        wav = _run_piper(session, ids, (0.0, 1.0, 0.0))
+        if wav.shape != own.shape:
+            raise StageError(f"{voice.path}: its Piper form speaks {wav.size} samples for {own.size}; report this")
+        differences.append(float(np.abs(wav - own).max()))
+    if voice.reads_noise:
+        return None
+    if max(differences) > MAX_DIFFERENCE:
+        raise StageError(f"{voice.path}: its Piper form is {max(differences):.1g} away from it; report this")
+    return max(differences)
 
 
 def _run_piper(session: Any, symbol_ids: list[int], scales: tuple[float, float, float]) -> NDArray[np.float32]:
