@@ -176,20 +176,28 @@ def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
             vits["piper_rtf"] / vits["rtf"],
         ),
     )
-    for axis, (title, values, of_teacher, of_vits) in zip(axes, panels, strict=True):
+    others = {"Piper": (PIPER_PARAMETERS / 1e6, "D", "#b35c00"), "VITS": (vits["parameters"] / 1e6, "s", "#666666")}
+    for axis, (title, values, *of_others) in zip(axes, panels, strict=True):
         axis.plot(sizes, values, "o-", color="#0b6e99")
+        # Off the line: below it where it rises.
+        place = (7, -13 if values[-1] > values[0] else 6)
         for name, x, y in zip(voices, sizes, values, strict=True):
-            axis.annotate(name, (x, y), textcoords="offset points", xytext=(6, 6))
-        axis.plot(PIPER_PARAMETERS / 1e6, of_teacher, "D", color="#b35c00")
-        axis.annotate(
-            "teacher (Piper)", (PIPER_PARAMETERS / 1e6, of_teacher), textcoords="offset points", xytext=(-12, 8)
-        )
-        if of_vits is not None:
-            axis.plot(vits["parameters"] / 1e6, of_vits, "s", color="#666666")
-            axis.annotate("VITS", (vits["parameters"] / 1e6, of_vits), textcoords="offset points", xytext=(-6, 8))
+            axis.annotate(name, (x, y), textcoords="offset points", xytext=place)
+        ticks = list(sizes)
+        for (name, (x, marker, color)), y in zip(others.items(), of_others, strict=True):
+            if y is not None:
+                axis.plot(x, y, marker, color=color)
+                axis.annotate(name, (x, y), textcoords="offset points", xytext=(-4, 8), ha="right", color=color)
+                ticks.append(x)
         axis.set(title=title, xlabel="parameters, millions", xscale="log")
+        axis.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+        axis.set_xticks([], minor=True)
         axis.margins(0.2)
         axis.grid(alpha=0.25)
+    speeds = [0.1, 0.3, 1, 3, 10, 30]
+    axes[2].set_yscale("log")
+    axes[2].set_yticks(speeds, [f"{speed:g}" for speed in speeds])
+    axes[2].set_yticks([], minor=True)
     figure.savefig(path, metadata={"Date": None})
 
 
