@@ -75,11 +75,12 @@ def evaluation_page() -> str:
 def voice_page() -> str:
     """Return docs/voice.md with the figures in the card of the voice in the package."""
     card = json.loads(card_path(PACKAGED_VOICE).read_text(encoding="utf-8"))
-    lines = ["| figure | teacher | voice |", "|---|---:|---:|"]
+    lines = ["| figure | teacher | voice | difference, 95 % interval |", "|---|---:|---:|---:|"]
     for metric in METRICS:
         if figures := card["metrics"].get(metric.key):
             told = [write_figure(figures[name], metric.unit) for name in ("teacher", "voice")]
-            lines.append(f"| {metric.name} | {' | '.join(told)} |")
+            ends = [write_figure(figures.get(name), metric.unit, signed=True, bare=True) for name in ("lo", "hi")]
+            lines.append(f"| {metric.name} | {' | '.join(told)} | {'…'.join(ends)} |")
     size_mb = PACKAGED_VOICE.stat().st_size / 1e6
     facts = [
         ("file", f"`src/ttsd/voices/{PACKAGED_VOICE.name}`, {size_mb:.1f} MB, 16-bit weights"),

@@ -129,7 +129,7 @@ def test_half_the_size_speaks_too(voice, joe, tmp_path):
 
 def test_its_card_says_what_it_is_and_what_was_measured_of_it(voice, tmp_path):
     path = build_checkpoint("joe", voice, tmp_path / "joe")
-    rate = {"teacher": 0.05, "systems": {"student": {"value": 0.06}}}
+    rate = {"teacher": 0.05, "systems": {"student": {"value": 0.06, "lo": -0.01, "hi": 0.03}}}
     details = {
         "systems": [{"name": "student", "sha256": sha256_file(path)}],
         "metrics": {"wer": rate},
@@ -141,7 +141,7 @@ def test_its_card_says_what_it_is_and_what_was_measured_of_it(voice, tmp_path):
     card = json.loads((tmp_path / "out" / "joe.json").read_text())
     assert (card["sample_rate"], card["language"], card["preset"]) == (22050, "en-us", "medium")
     assert card["teacher"] is None, "it learnt from clips"
-    assert card["metrics"] == {"n_sentences": 2, "wer": {"voice": 0.06, "teacher": 0.05}}
+    assert card["metrics"] == {"n_sentences": 2, "wer": {"voice": 0.06, "teacher": 0.05, "lo": -0.01, "hi": 0.03}}
     assert card["checkpoint_sha256"] == sha256_file(path)
 
 

@@ -191,7 +191,9 @@ def _find_metrics(folder: Path, sha256: str) -> dict[str, Any]:
         return {}
     metrics: dict[str, Any] = {"n_sentences": len(details["utterances"])}
     for key, metric in details["metrics"].items():
-        metrics[key] = {"voice": metric["systems"][names[0]]["value"], "teacher": metric["teacher"]}
+        own = metric["systems"][names[0]]
+        # The 95 % interval of the difference as well: a figure by itself proves nothing.
+        metrics[key] = {"voice": own["value"], "teacher": metric["teacher"], "lo": own["lo"], "hi": own["hi"]}
     return metrics
 
 
