@@ -72,6 +72,8 @@ def run(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pro
         CheckpointError: The starting voice is missing or of another geometry.
         StageError: `out_dir` holds other work, or a loss is not finite.
     """
+    if config.model.preset in COMPACT:
+        _find_teacher(config)
     require("train", "lightning")
     require("train", "TTS")
     from ttsd.training.checkpoint import save_checkpoint
@@ -190,6 +192,15 @@ def _hash_start(config: Config) -> dict[str, str]:
     else:
         told = {"init_from": Path(config.train.init_from or "")}
     return {name: sha256_file(path) for name, path in told.items() if path.is_file()}
+
+
+def _find_teacher(config: Config) -> None:
+    """Look for the teacher's files before anything heavy is loaded, which takes longer than reading them."""
+    ckpt, texts = config.teacher.ckpt, config.teacher.texts
+    if ckpt is not None and not ckpt.exists():
+        raise CheckpointError(f"{ckpt}: no such checkpoint; teacher.ckpt is a .ckpt file that `ttsd train` wrote")
+    if texts is not None and not texts.exists():
+        raise CorpusError(f"{texts}: no such file; teacher.texts is a UTF-8 file of lines, by its path from here")
 
 
 def _distil(
