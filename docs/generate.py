@@ -79,8 +79,9 @@ def voice_page() -> str:
     for metric in METRICS:
         if figures := card["metrics"].get(metric.key):
             told = [write_figure(figures[name], metric.unit) for name in ("teacher", "voice")]
-            ends = [write_figure(figures.get(name), metric.unit, signed=True, bare=True) for name in ("lo", "hi")]
-            lines.append(f"| {metric.name} | {' | '.join(told)} | {'…'.join(ends)} |")
+            ends = [write_figure(figures[name], metric.unit, signed=True, bare=True) for name in ("lo", "hi")]
+            interval = "" if figures["lo"] is None else "…".join(ends)
+            lines.append(f"| {metric.name} | {' | '.join(told)} | {interval} |")
     size_mb = PACKAGED_VOICE.stat().st_size / 1e6
     facts = [
         ("file", f"`src/ttsd/voices/{PACKAGED_VOICE.name}`, {size_mb:.1f} MB, 16-bit weights"),
