@@ -190,6 +190,8 @@ def test_the_teacher_speaks_other_texts_besides(curated_corpus, tmp_path):
     texts.write_text("\n", encoding="utf-8")
     with pytest.raises(CorpusError, match=r"texts\.txt: holds no sentence"):
         train.run(curated_corpus, tmp_path / "other", load_config(None, settings))
+    with pytest.raises(CorpusError, match="cannot be read"):
+        train.run(curated_corpus, tmp_path / "other", load_config(None, [*SETTINGS, f"teacher.texts={tmp_path}"]))
     with pytest.raises(CorpusError, match=r"nowhere\.txt: no such file"):
         train.run(curated_corpus, tmp_path / "other", load_config(None, [*SETTINGS, "teacher.texts=nowhere.txt"]))
     assert not (tmp_path / "other").exists()

@@ -238,6 +238,9 @@ def test_what_is_exported_can_be_given_pipers_form_and_nothing_else(joe, tmp_pat
     for settings in ([], ["export.format=piper", "export.half_weights=true"]):
         with pytest.raises(ConfigError, match=r"joe\.onnx: exported already.*say --format piper alone"):
             export.run(joe, tmp_path / "out", load_config(None, settings))
+    shutil.copy(joe, tmp_path / "alone.onnx")
+    with pytest.raises(CheckpointError, match=r"alone\.json: missing"):
+        export.run(tmp_path / "alone.onnx", tmp_path / "out", load_config(None, ["export.format=piper"]))
     report = export.run(joe, tmp_path / "out", load_config(None, ["export.format=piper"]))
     assert report.details["largest_difference"] is None
     voice = load_voice(joe)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ttsd.config import Config
-from ttsd.data.corpus import read_corpus, validate_corpus
+from ttsd.data.corpus import Corpus, read_corpus, validate_corpus
 from ttsd.errors import TtsdError
 from ttsd.report import Progress, no_progress
 from ttsd.utils.cache import find_cache
@@ -37,26 +37,27 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
     require("train", "lightning")
     require("train", "TTS")
     from ttsd.model.compact import GEOMETRIES
-
-    if config.model.preset in GEOMETRIES:
-        return _tell_compact(in_dir, out_dir, config, progress)
     from ttsd.model.vits import find_frozen
     from ttsd.training.check import Finding, check_disk, find_misfits, find_outliers, find_unknown_symbols
     from ttsd.training.datamodule import prepare_data
     from ttsd.training.rehearsal import check_strategy
     from ttsd.training.start import load_start
 
-    findings: list[Finding] = []
     try:
         corpus = read_corpus(in_dir)
         validate_corpus(corpus, config.audio.sample_rate)
-        findings.append(Finding("corpus", "ok", f"{len(corpus.utterances)} clips at {config.audio.sample_rate} Hz"))
+    except TtsdError as error:
+        return [Finding("corpus", "fail", str(error))]
+    findings = [Finding("corpus", "ok", f"{len(corpus.utterances)} clips at {config.audio.sample_rate} Hz")]
+    if config.model.preset in GEOMETRIES:
+        return [*findings, *_tell_compact(corpus, out_dir, config, progress)]
+    try:
         check_strategy(config.train.strategy)
         start = load_start(config)
         find_frozen(start.student, config.train.frozen)
-        findings.append(Finding("start", "ok", str(config.train.init_from or "random weights")))
     except TtsdError as error:
-        return [*findings, Finding("start" if findings else "corpus", "fail", str(error))]
+        return [*findings, Finding("start", "fail", str(error))]
+    findings.append(Finding("start", "ok", str(config.train.init_from or "random weights")))
     unknown = find_unknown_symbols(corpus, config, start.symbols)
     findings += _list("symbols", "fail", unknown, "the voice has a symbol for every phoneme")
     if unknown:
@@ -83,32 +84,32 @@ def tell(in_dir: Path, out_dir: Path, config: Config, progress: Progress = no_pr
     return findings
 
 
-def _tell_compact(in_dir: Path, out_dir: Path, config: Config, progress: Progress) -> "list[Finding]":
+def _tell_compact(corpus: Corpus, out_dir: Path, config: Config, progress: Progress) -> "list[Finding]":
     from ttsd.training.check import Finding
     from ttsd.training.compact_run import load_compact
     from ttsd.training.distil_rehearsal import rehearse_distillation
 
-    findings: list[Finding] = []
     try:
-        corpus = read_corpus(in_dir)
-        validate_corpus(corpus, config.audio.sample_rate)
-        findings.append(Finding("corpus", "ok", f"{len(corpus.utterances)} clips at {config.audio.sample_rate} Hz"))
         teacher, data = load_compact(corpus, config, find_cache(config.paths.cache, out_dir))
-        findings.append(Finding("teacher", "ok", str(config.teacher.ckpt or config.teacher.voice)))
-        n_sentences = min(config.train.distil.n_utterances, len(data.train))
-        findings.append(Finding("sentences", "ok", f"{n_sentences} to learn from, {len(data.val)} to watch by"))
-        if not data.val:
-            findings.append(Finding("validation", "look", _NOTHING_HELD_OUT))
-        progress(0, 1, "rehearsal")
+    except TtsdError as error:
+        return [Finding("teacher", "fail", str(error))]
+    n_sentences = min(config.train.distil.n_utterances, len(data.train))
+    findings = [
+        Finding("teacher", "ok", str(config.teacher.ckpt or config.teacher.voice)),
+        Finding("sentences", "ok", f"{n_sentences} to learn from, {len(data.val)} to watch by"),
+    ]
+    if not data.val:
+        findings.append(Finding("validation", "look", _NOTHING_HELD_OUT))
+    progress(0, 1, "rehearsal")
+    try:
         told = rehearse_distillation(teacher, data.train, config)
     except TtsdError as error:
-        return [*findings, Finding(("corpus", "teacher", "sentences")[min(len(findings), 2)], "fail", str(error))]
+        return [*findings, Finding("sentences", "fail", str(error))]
     progress(1, 1, "rehearsal")
     steps = ", ".join(f"{name} {step_s:.2f} s a step" for name, step_s in told.step_s.items())
     rendering = f"{told.rendering_s:.2f} s for a sentence of the teacher's"
     total = f"about {told.total_s / 60:.0f} minutes on this machine"
-    findings.append(Finding("time", "ok", f"{total}: {rendering}, {steps}"))
-    return findings
+    return [*findings, Finding("time", "ok", f"{total}: {rendering}, {steps}")]
 
 
 def _list(check: str, verdict: Literal["look", "fail"], told: list[str], otherwise: str) -> "list[Finding]":

@@ -135,9 +135,9 @@ def _rewrite(in_dir: Path, out_dir: Path, config: Config, progress: Progress) ->
             f"{in_dir}: exported already, and all it can be given is Piper's form, with the weights it has; say "
             "--format piper alone, or name the .ckpt file that it was made of"
         )
+    voice = load_voice(in_dir)
     settings = {"export": config.export.model_dump(mode="json")}
     mark = fingerprint(NAME, settings, {"voice": sha256_file(in_dir), "card": sha256_file(card_path(in_dir))})
-    voice = load_voice(in_dir)
     done = begin_stage(NAME, in_dir, out_dir, mark, reads=(in_dir,))
     if done is not None:
         return done

@@ -75,7 +75,7 @@ def train_compact(
     Returns:
         What the report tells, and `n_frames` of the teacher's speech.
     """
-    config = _choose_decoder(config, teacher)
+    config = choose_decoder(config, teacher)
     generator = torch.Generator().manual_seed(derive_seed(config.seed, "distil", "utterances"))
     order = torch.randperm(len(data.train), generator=generator)[: config.train.distil.n_utterances].tolist()
     renderings = render(teacher, [data.train[i] for i in order], config, cache_dir, progress)
@@ -148,7 +148,7 @@ def read_sentences(path: Path, config: Config, symbols: SymbolTable, cache_dir: 
     return utterances
 
 
-def _choose_decoder(config: Config, teacher: WhiteBox) -> Config:
+def choose_decoder(config: Config, teacher: WhiteBox) -> Config:
     """Return the settings with the decoder that can learn the teacher's speech, unless another one is asked for.
 
     What a HiFi-GAN says is a function of its latents, to the sample; what sources are drawn for is not.

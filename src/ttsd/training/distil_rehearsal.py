@@ -11,11 +11,12 @@ import torch
 from ttsd.config import Config
 from ttsd.model.compact import GEOMETRIES, CompactVoice
 from ttsd.training.batch import TrainingUtterance
+from ttsd.training.compact_run import choose_decoder
 from ttsd.training.distillation import make_phases, make_schedules
 from ttsd.training.phase import Turns
 from ttsd.training.rendering import WhiteBox, render
 
-LATER_STEP = 1000
+_LATER_STEP = 1000
 """The first steps of polish are the discriminator's alone."""
 
 
@@ -44,6 +45,7 @@ def rehearse_distillation(
     Raises:
         StageError: Every sentence is shorter than a window.
     """
+    config = choose_decoder(config, teacher)
     n_sentences = min(config.train.distil.n_utterances, len(utterances))
     # As long as the others: the batches of a training are of all lengths.
     by_length = sorted(utterances, key=lambda one: len(one.symbol_ids))
@@ -53,7 +55,9 @@ def rehearse_distillation(
         begun_s = time.perf_counter()
         renderings = render(teacher, few, config, Path(cache), lambda *_: None)
         rendering_s = (time.perf_counter() - begun_s) / len(few)
-    student = CompactVoice(GEOMETRIES[config.model.preset], config.audio, teacher.symbols.n_symbols)
+    student = CompactVoice(
+        GEOMETRIES[config.model.preset], config.audio, teacher.symbols.n_symbols, config.model.decoder
+    )
     phases = make_phases(student, teacher.vits, renderings, config, lambda *_: None)
     schedules = {name: one.max_steps for name, one in make_schedules(config).items() if one.max_steps}
     step_s = {name: time_step_s(phases[name][1], 2) for name in schedules}
@@ -71,7 +75,7 @@ def time_step_s(turns: Turns, n_steps: int) -> float:
     for step in range(-2, n_steps):
         if step == 0:
             begun_s = time.perf_counter()
-        for _, loss in turns(LATER_STEP + step):
+        for _, loss in turns(_LATER_STEP + step):
             loss.backward()  # type: ignore[no-untyped-call]
     if torch.cuda.is_available():
         torch.cuda.synchronize()
