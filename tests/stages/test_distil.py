@@ -20,7 +20,7 @@ from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError, ConfigError, CorpusError
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.model.vits import build_vits
-from ttsd.stages import evaluate, export, synth, train
+from ttsd.stages import check, evaluate, export, synth, train
 from ttsd.training.batch import TrainingUtterance
 from ttsd.training.checkpoint import load_student, save_checkpoint
 from ttsd.training.rendering import load_teacher, render
@@ -127,6 +127,8 @@ def test_a_teacher_that_filters_sources_is_learnt_with_sources(curated_corpus, r
     vits = build_vits(config.model, config.audio, symbols.n_symbols)
     save_checkpoint(tmp_path / "vits.ckpt", config, symbols, vits.state_dict())
     settings = [*SETTINGS, f"teacher.ckpt={tmp_path / 'vits.ckpt'}", "train.distil.max_steps=2"]
+    *_, last = check.tell(curated_corpus, tmp_path / "run", load_config(None, settings))
+    assert (last.check, last.verdict) == ("time", "ok")
     train.run(curated_corpus, tmp_path / "run", load_config(None, settings))
     student = load_student(tmp_path / "run" / "best.ckpt")
     assert student.config.model.decoder == "source_filter"
