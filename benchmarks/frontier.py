@@ -13,14 +13,15 @@ paper is there with random weights, for its size and speed alone.
 import argparse
 import functools
 import json
-import statistics
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from black_box import ROOT, ttsd
 from compact_speed import PIPER_PARAMETERS, load_piper, measure_rtf, speak_as_piper
+from numpy.typing import NDArray
 
 from ttsd.config import Config, ModelConfig
 from ttsd.data.audio import read_wav
@@ -69,16 +70,31 @@ def train(recipe: Path, corpus: Path, run: Path, settings: tuple[str, ...]) -> i
     return int(clock.read_text())
 
 
-def measure_likeness(spoken: Path, tests: Path) -> float:
-    """Return the mean cosine of speaker embeddings of a voice's clips and of the teacher's of the same sentences."""
+def measure_likeness(spoken: Path, tests: Path) -> dict[str, float]:
+    """Compare speaker embeddings of a voice with its teacher's, clip by clip and voice by voice.
+
+    Returns:
+        `likeness`: mean cosine of clips of the same sentence; `voice_likeness`: cosine of the mean embeddings of all
+        clips; `teacher_voice_likeness`: that of the teacher's even and odd clips, which says how far chance goes.
+    """
     embedder, corpus = VoiceEmbedder(), read_corpus(tests)
-    cosines = []
+    pairs = []
     for utterance in corpus.utterances:
-        pair = [read_wav(path) for path in (spoken / f"{utterance.id}.wav", corpus.clip_path(utterance))]
-        one, other = (embedder.embed(wav, sample_rate) for wav, sample_rate in pair)
-        if one is not None and other is not None:
-            cosines.append(float(one @ other))
-    return statistics.mean(cosines)
+        clips = [read_wav(path) for path in (spoken / f"{utterance.id}.wav", corpus.clip_path(utterance))]
+        pair = [embedder.embed(wav, sample_rate) for wav, sample_rate in clips]
+        if all(one is not None for one in pair):
+            pairs.append(pair)
+    student, teacher = np.array(pairs, dtype=np.float64).swapaxes(0, 1)
+    return {
+        "likeness": float((student * teacher).sum(axis=1).mean()),
+        "voice_likeness": _cosine_of_means(student, teacher),
+        "teacher_voice_likeness": _cosine_of_means(teacher[::2], teacher[1::2]),
+    }
+
+
+def _cosine_of_means(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    first, second = one.mean(axis=0), other.mean(axis=0)
+    return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
 
 
 def measure(run: Path, tests: Path) -> dict[str, Any]:
@@ -100,8 +116,7 @@ def measure(run: Path, tests: Path) -> dict[str, Any]:
         figures[key] = metric["systems"]["student"]["value"]
         figures[f"{key}_hi"] = metric["systems"]["student"]["hi"]
         figures[f"teacher_{key}"] = metric["teacher"]
-    figures["likeness"] = measure_likeness(evaluation / "wavs/student", tests)
-    return figures | time_voice(voice)
+    return figures | measure_likeness(evaluation / "wavs/student", tests) | time_voice(voice)
 
 
 def time_voice(voice: OnnxVoice) -> dict[str, float]:
@@ -203,25 +218,27 @@ def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
 
 def write_table(rows: dict[str, dict[str, Any]]) -> None:
     """Print a line for every voice."""
-    print("| voice | parameters | training | WER | up to | CER | DNSMOS | DistillMOS | similarity | same sentence | "
-          "× real time | Piper's / it |")  # fmt: skip
-    print("|---" * 12 + "|")
+    print("| voice | parameters | training | WER | up to | CER | DNSMOS | DistillMOS | "
+          "similarity | same sentence | voice | × real time | Piper's / it |")  # fmt: skip
+    print("|---" * 13 + "|")
     first = next(iter(rows.values()))
     told = f"{first['teacher_wer']:.1%} | | {first['teacher_cer']:.1%} | {first['teacher_dnsmos']:.2f} | "
-    told += f"{first['teacher_distillmos']:.2f} | {first['teacher_similarity']:.3f} | 1"
+    told += f"{first['teacher_distillmos']:.2f} | {first['teacher_similarity']:.3f} | 1 | "
+    told += f"{first['teacher_voice_likeness']:.3f}"
     print(f"| joe (Piper) | {PIPER_PARAMETERS / 1e6:.1f} M | | {told} | {first['piper_rtf']:.4f} | 1 |")
     for name, row in rows.items():
         size, speed = f"{row['parameters'] / 1e6:.1f} M", f"{row['rtf']:.4f} | {row['piper_rtf'] / row['rtf']:.1f} |"
         if name == "vits":
-            print(f"| VITS (speed alone) | {size} | | | | | | | | | {speed}")
+            print(f"| VITS (speed alone) | {size} | | | | | | | | | | {speed}")
             continue
         print(
             f"| {name} | {size} | {row['train_s'] / 60:.0f} min | {row['wer']:.1%} | "
             f"{100 * row['wer_hi']:+.1f} | {row['cer']:.1%} | {row['dnsmos']:.2f} | {row['distillmos']:.2f} | "
-            f"{row['similarity']:.3f} | {row['likeness']:.3f} | {speed}"
+            f"{row['similarity']:.3f} | {row['likeness']:.3f} | {row['voice_likeness']:.3f} | {speed}"
         )
     print(f"{first['n']} held-out sentences; `up to`: upper end of the 95 % interval of the difference in WER, points; "
-          "`similarity` to the teacher's other sentences, `same sentence` to its clip of that sentence")  # fmt: skip
+          "`similarity` to the teacher's other sentences, `same sentence` to its clip of that sentence, "
+          "`voice`: cosine of the means of all clips, the teacher's of its even and odd clips")  # fmt: skip
 
 
 def main() -> None:
