@@ -60,13 +60,14 @@ def train(recipe: Path, corpus: Path, run: Path, settings: tuple[str, ...]) -> i
     """Train a voice, or go on; returns the seconds it took in all, those of parts that were interrupted included."""
     clock = run.with_suffix(".seconds")
     before_s = int(clock.read_text()) if clock.is_file() else 0
-    if (run / "report.json").is_file():
-        return before_s
+    is_done = (run / "report.json").is_file()
     begun_s = time.perf_counter()
     try:
+        # A finished run is not taken on trust: `train` refuses it where the recipe or the corpus is another one.
         ttsd("train", recipe, corpus, run, settings=settings)
     finally:
-        clock.write_text(f"{before_s + time.perf_counter() - begun_s:.0f}")
+        if not is_done:
+            clock.write_text(f"{before_s + time.perf_counter() - begun_s:.0f}")
     return int(clock.read_text())
 
 
@@ -232,7 +233,7 @@ def write_table(rows: dict[str, dict[str, Any]]) -> None:
             print(f"| VITS (speed alone) | {size} | | | | | | | | | | {speed}")
             continue
         print(
-            f"| {name} | {size} | {row['train_s'] / 60:.0f} min | {row['wer']:.1%} | "
+            f"| {name} | {size} | {row['steps']:,} steps, {row['train_s'] / 60:.0f} min | {row['wer']:.1%} | "
             f"{100 * row['wer_hi']:+.1f} | {row['cer']:.1%} | {row['dnsmos']:.2f} | {row['distillmos']:.2f} | "
             f"{row['similarity']:.3f} | {row['likeness']:.3f} | {row['voice_likeness']:.3f} | {speed}"
         )
@@ -257,7 +258,8 @@ def main() -> None:
     for size in options.sizes:
         run = options.work / f"joe-{size}"
         train_s = train(options.recipe, corpus, run, (f"model.preset={size}", *options.settings))
-        rows[size] = measure(run, tests) | {"train_s": train_s}
+        steps = json.loads((run / "report.json").read_text())["details"]["steps"]
+        rows[size] = measure(run, tests) | {"train_s": train_s, "steps": steps}
     rows["vits"] = time_vits(options.work)
     rows = {name: rows[name] for name in (*SIZES, "vits") if name in rows}
     kept.write_text(json.dumps(rows, indent=1) + "\n")

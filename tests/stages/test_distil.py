@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import piper
 import pytest
 import soundfile
@@ -17,19 +20,20 @@ from ttsd.data.corpus import read_corpus
 from ttsd.data.phonemes import phonemize
 from ttsd.data.split import split_of
 from ttsd.data.symbols import SymbolTable
-from ttsd.errors import CheckpointError, ConfigError, CorpusError
+from ttsd.errors import CheckpointError, ConfigError, CorpusError, StageError
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.model.vits import build_vits
 from ttsd.stages import check, evaluate, export, synth, train
 from ttsd.training.batch import TrainingUtterance
 from ttsd.training.checkpoint import load_student, save_checkpoint
+from ttsd.training.compact_validator import CompactValidator
 from ttsd.training.rendering import load_teacher, render
 
 SETTINGS = (
     "model.preset=micro", "train.accelerator=cpu", "train.checkpoint_every_steps=100", "train.distil.n_utterances=4",
-    "train.distil.max_steps=120", "train.distil.batch_size=2", "train.distil.joint_max_steps=4",
+    "train.distil.max_steps=120", "train.distil.batch_size=2", "train.distil.joint_max_steps=102",
     "train.decoder.max_steps=3", "train.decoder.batch_size=2", "train.decoder.segment_frames=16",
-    "train.decoder.polish_max_steps=2", "train.validation.n_sentences=2", "split.test_fraction=0.157",
+    "train.decoder.polish_max_steps=102", "train.validation.n_sentences=2", "split.test_fraction=0.157",
     "split.val_fraction=0.05",
 )  # fmt: skip
 
@@ -50,18 +54,18 @@ def test_every_phase_has_its_turn_and_the_front_end_learns(run_dir):
     assert list(details["losses"]) == ["front", "decoder", "joint", "polish"]
     first, *_, last = details["losses"]["front"]
     assert last < first
-    assert [row["step"] for row in details["validation"]] == [127, 129]
+    assert [row["step"] for row in details["validation"]] == [223, 225, 325, 327]
     assert {"cer", "mel", "similarity", "score", "loss_latents"} <= set(details["validation"][-1])
-    assert {path.name for path in run_dir.glob("*.ckpt")} == {
-        "last.ckpt", "best.ckpt", "step-0000127.ckpt", "step-0000129.ckpt"
-    }  # fmt: skip
+    names = {path.name for path in run_dir.glob("*.ckpt")}
+    assert names - {f"step-0000{step}.ckpt" for step in (223, 225, 325, 327)} == {"last.ckpt", "best.ckpt"}
+    assert len(names) == 2 + 3
     student = load_student(run_dir / "best.ckpt")
     assert student.speak("Rain falls.", seed=0).size > 2000
     assert (student.speak("Rain falls.", seed=0) == student.speak("Rain falls.", seed=0)).all()
     assert student.n_parameters < 0.6e6
 
 
-@pytest.mark.parametrize("at", ["rendering:2", "front:101", "joint:2"])
+@pytest.mark.parametrize("at", ["rendering:2", "front:101", "joint:101", "polish:101"])
 def test_killed_and_run_again_it_ends_with_the_same_bytes(run_dir, curated_corpus, tmp_path, at):
     code = """
 import os, signal, sys
@@ -87,6 +91,58 @@ def test_an_exported_one_speaks_in_pipers_runtime(run_dir, tmp_path):
     (chunk,) = voice.synthesize("Rain falls.")
     assert chunk.sample_rate == 22050
     assert chunk.audio_float_array.size > 2000
+
+
+def test_in_pipers_form_padding_is_not_spoken(run_dir, tmp_path):
+    export.run(run_dir / "best.ckpt", tmp_path / "export", load_config(None, ["export.format=piper"]))
+    session = onnxruntime.InferenceSession(tmp_path / "export" / "micro.onnx")
+    ids = np.array([load_student(run_dir / "best.ckpt").symbols.encode(phonemize("Rain falls.", "en-us"))])
+    told = {"input_lengths": np.array([ids.shape[1]]), "scales": np.array([0, 1, 0], dtype=np.float32)}
+    alone, padded = (session.run(None, {"input": one, **told})[0] for one in (ids, np.pad(ids, ((0, 0), (0, 40)))))
+    assert np.array_equal(alone, padded)
+
+
+def test_stopped_before_its_report_it_keeps_what_it_learnt(run_dir, curated_corpus, tmp_path):
+    again = tmp_path / "micro"
+    shutil.copytree(run_dir, again)
+    (again / "report.json").unlink()
+    before = (again / "best.ckpt").stat().st_mtime_ns
+    train.run(curated_corpus, again, load_config(None, SETTINGS))
+    assert kept(again) == kept(run_dir)
+    assert (again / "best.ckpt").stat().st_mtime_ns == before
+
+
+def test_its_durations_are_stretched_to_the_length_of_the_teachers(run_dir, tmp_path):
+    student = load_student(run_dir / "best.ckpt")
+    said = ("Water runs down the hill.", "Nobody has seen the far side of it.", "Rain falls on the roof at night.")
+    ids = [tuple(student.symbols.encode(phonemize(one, "en-us"))) for one in said]
+    utterances = [TrainingUtterance(str(i), tmp_path / "a.wav", one, 0) for i, one in enumerate(ids)]
+    renderings = render(load_teacher(student.config), utterances, student.config, tmp_path, lambda *_: None)
+    validator = CompactValidator(said, renderings, student.config, None)
+    scale = validator.validate(student.voice, 1, [])["duration_scale"]
+
+    def count_frames(length_scale: float) -> int:
+        with torch.no_grad():
+            return sum(int(student.voice.front_end.time(torch.tensor([one]), length_scale)[1].sum()) for one in ids)
+
+    # Little trained, all its symbols are about as long and reach the next frame together.
+    assert count_frames(0.999 * scale) <= sum(int(one.durations.sum()) for one in renderings)
+    assert count_frames(1.001 * scale) >= sum(int(one.durations.sum()) for one in renderings)
+    assert 0.5 < scale < 2
+
+
+def test_no_setting_of_it_changes_in_the_middle(run_dir, curated_corpus):
+    settings = load_config(None, [*SETTINGS, "train.decoder.polish_max_steps=8"])
+    with pytest.raises(StageError, match=r"train\.decoder\.polish_max_steps cannot change in the middle"):
+        train.adopt(curated_corpus, run_dir, settings)
+    assert (run_dir / "report.json").is_file()
+
+
+def test_a_gpu_that_is_not_there_is_told(curated_corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    settings = load_config(None, [*SETTINGS, "train.accelerator=gpu"])
+    with pytest.raises(ConfigError, match="finds no GPU here"):
+        train.run(curated_corpus, tmp_path / "run", settings)
 
 
 def test_renderings_are_the_teachers_own_and_are_kept(tmp_path):

@@ -40,7 +40,7 @@ class _Symbols(BaseModel):
 
 
 class _Card(BaseModel):
-    """What a card has to tell for its voice to speak."""
+    """What a card has to tell for its voice to speak, and to be given another form."""
 
     model_config = ConfigDict(allow_inf_nan=False)
     language: str
@@ -50,6 +50,11 @@ class _Card(BaseModel):
     n_parameters: int
     noise_scale: Annotated[float, Field(ge=0)]
     noise_scale_duration: Annotated[float, Field(ge=0)]
+    preset: str
+    hop_length: Annotated[int, Field(gt=0)]
+    licence: str | None
+    metrics: dict[str, Any]
+    checkpoint_sha256: str
     onnx_sha256: str | None = None
 
 

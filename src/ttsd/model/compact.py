@@ -106,6 +106,17 @@ class CompactVoice(nn.Module):
         return Synthesis(wav[0, 0], z[0], durations[0].float())
 
 
+def whole_frames(log_durations: Tensor, length_scale: Tensor | float) -> Tensor:
+    """Return durations in whole frames, int64, one at least, of the same shape as their logarithms.
+
+    Args:
+        log_durations: Natural logarithms of durations in frames.
+        length_scale: Stretch of the durations.
+    """
+    # At least one: a text is heard even of a voice that has learnt nothing yet.
+    return torch.round(torch.exp(log_durations) * length_scale).long().clamp(min=1)
+
+
 class FrontEnd(nn.Module):
     """From symbols to latents.
 
@@ -145,9 +156,7 @@ class FrontEnd(nn.Module):
             length_scale: Stretch of the durations.
         """
         hidden, mask = self.encode(symbol_ids, torch.full_like(symbol_ids[:, 0], symbol_ids.shape[1]))
-        frames = torch.exp(self.predict_log_durations(hidden, mask)) * length_scale
-        # At least one: a text is heard even by a voice that has learnt nothing yet.
-        return hidden, torch.round(frames).long().clamp(min=1)
+        return hidden, whole_frames(self.predict_log_durations(hidden, mask), length_scale)
 
     def predict_log_durations(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Return the logarithm of each symbol's frames, float [B, max_symbols]; the encoder does not learn by it."""

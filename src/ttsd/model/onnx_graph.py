@@ -41,8 +41,8 @@ class _CompactInterface(nn.Module):
         self.duration_scale = duration_scale
 
     def forward(self, symbol_ids: Tensor, lengths: Tensor, scales: Tensor) -> Tensor:
-        # One text at a time, so its length is known; but an input that is not read would vanish from the graph.
-        wav, _, _ = self.voice(symbol_ids, scales[1] * self.duration_scale + 0 * lengths.sum())
+        # One text at a time; what a runtime has padded it with is not spoken.
+        wav, _, _ = self.voice(symbol_ids[:, : lengths[0]], scales[1] * self.duration_scale)
         return torch.as_tensor(wav).unsqueeze(1)
 
 

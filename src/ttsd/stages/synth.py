@@ -221,6 +221,11 @@ def _pause(sample_rate: int, config: Config) -> NDArray[np.float32]:
     return np.zeros(round(config.synth.pause_ms / 1000 * sample_rate), dtype=np.float32)
 
 
-@functools.lru_cache(maxsize=1)
 def _load(path: Path) -> "OnnxVoice | Student":
+    return _load_as_it_was(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _load_as_it_was(path: Path, _mtime_ns: int) -> "OnnxVoice | Student":
+    # A checkpoint of a run that goes on is written anew under the same name.
     return load_speaker(path)

@@ -147,7 +147,7 @@ def adopt(in_dir: Path, out_dir: Path, config: Config) -> str:
     Args:
         in_dir: The corpus, unchanged.
         out_dir: The run directory.
-        config: The new settings. What the student is made of and starts from cannot change.
+        config: The new settings. What a student is made of and starts from cannot change, of a compact one nothing.
 
     Returns:
         What differs, in a line; empty where nothing does.
@@ -155,8 +155,9 @@ def adopt(in_dir: Path, out_dir: Path, config: Config) -> str:
     Raises:
         StageError: There is no run, or what cannot change is another.
     """
-    settings = _settings(config)
-    return adopt_settings("train", out_dir, _mark(in_dir, config, settings), _FIXED)
+    # The phases of a compact voice build on each other: no setting can change in one without those before it.
+    fixed = ("",) if config.model.preset in COMPACT else _FIXED
+    return adopt_settings("train", out_dir, _mark(in_dir, config, _settings(config)), fixed)
 
 
 def find_rank(config: Config) -> int:
@@ -210,8 +211,7 @@ def _distil(
 
     cache_dir = find_cache(config.paths.cache, out_dir)
     load = functools.cache(functools.partial(load_compact, corpus, config, cache_dir))
-    reads = (config.teacher.ckpt or Path(),)
-    done = begin_stage("train", in_dir, out_dir, mark, reads=reads, check=load, cure=_CURE)
+    done = begin_stage("train", in_dir, out_dir, mark, reads=(config.teacher.ckpt or Path(),), check=load)
     if done is not None:
         return done
     _write_config(out_dir, config)

@@ -20,10 +20,11 @@ from ttsd.model.compact import GEOMETRIES, CompactVoice
 from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.report import Progress
 from ttsd.training.batch import TrainingUtterance
-from ttsd.training.checkpoint import save_checkpoint
+from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
 from ttsd.training.compact_validator import CompactValidator
 from ttsd.training.datamodule import TrainingData, prepare_data
 from ttsd.training.distillation import PHASES, distil
+from ttsd.training.rehearsal import NO_GPU, has_gpu
 from ttsd.training.rendering import WhiteBox, load_teacher, render
 from ttsd.training.shelf import Shelf, rank
 from ttsd.training.validator import Judge
@@ -35,12 +36,14 @@ def load_compact(corpus: Corpus, config: Config, cache_dir: Path) -> tuple[White
 
     Raises:
         CheckpointError: The teacher is missing or of another kind.
-        ConfigError: More devices are asked for than one.
+        ConfigError: More devices are asked for than one, or a GPU where there is none.
         CorpusError: No sentence is there to train on, or one holds a phoneme that the teacher has no symbol for; or
             `teacher.texts` cannot be read.
     """
     if config.train.devices * config.train.n_nodes > 1:
         raise ConfigError(f"train.devices: a {config.model.preset} student is trained on one; set train.devices=1")
+    if config.train.accelerator == "gpu" and not has_gpu():
+        raise ConfigError(NO_GPU)
     teacher = load_teacher(config)
     data = prepare_data(corpus, config, teacher.symbols, cache_dir)
     if config.teacher.texts is not None:
@@ -75,6 +78,11 @@ def train_compact(
     Returns:
         What the report tells, and `n_frames` of the teacher's speech.
     """
+    last_path = run_dir / "last.ckpt"
+    if last_path.is_file():
+        # All was trained, and the run was stopped before its report.
+        details: dict[str, Any] = json.loads(read_checkpoint(last_path)["run"]["details"])
+        return _tidy(run_dir, details)
     config = choose_decoder(config, teacher)
     generator = torch.Generator().manual_seed(derive_seed(config.seed, "distil", "utterances"))
     order = torch.randperm(len(data.train), generator=generator)[: config.train.distil.n_utterances].tolist()
@@ -90,11 +98,7 @@ def train_compact(
         lambda voice, step: validator.validate(voice, step, loggers),
     )  # fmt: skip
     last = shelf.history[-1]
-    run = {"history": json.dumps(shelf.history), "step": int(last["step"])}
-    save_checkpoint(run_dir / "last.ckpt", config, teacher.symbols, student.state_dict(), last["duration_scale"], run)
-    for name in PHASES:
-        (run_dir / f"{name}.ckpt").unlink(missing_ok=True)
-    return {
+    details = {
         "n_train": len(renderings),
         "n_val": len(data.val),
         "steps": int(last["step"]),
@@ -103,6 +107,15 @@ def train_compact(
         "validation": shelf.history,
         "n_frames": sum(one.z.shape[1] for one in renderings),
     }
+    run = {"details": json.dumps(details), "step": int(last["step"])}
+    save_checkpoint(last_path, config, teacher.symbols, student.state_dict(), last["duration_scale"], run)
+    return _tidy(run_dir, details)
+
+
+def _tidy(run_dir: Path, details: dict[str, Any]) -> dict[str, Any]:
+    for name in PHASES:
+        (run_dir / f"{name}.ckpt").unlink(missing_ok=True)
+    return details
 
 
 def read_sentences(path: Path, config: Config, symbols: SymbolTable, cache_dir: Path) -> list[TrainingUtterance]:

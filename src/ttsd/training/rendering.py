@@ -93,13 +93,14 @@ def render(
     cache_dir: Path,
     progress: Callable[[int, int, str], None],
 ) -> list[Rendering]:
-    """Let the teacher speak sentences, and keep what it did; sentences that it spoke before are read from the cache.
+    """Let the teacher speak sentences, and keep what it did; what the same ones were before is read from the cache.
 
     Args:
         teacher: The teacher.
         utterances: The sentences.
         config: Reads `audio` and `model.decoder`.
-        cache_dir: Where renderings are kept, by teacher and text.
+        cache_dir: Where renderings are kept, by teacher and by text in batches: other sentences among them, or another
+            order, and they are spoken again.
         progress: Told how many sentences are done.
     """
     done: list[Rendering] = []
