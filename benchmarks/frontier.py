@@ -66,8 +66,8 @@ def train(recipe: Path, corpus: Path, run: Path, settings: tuple[str, ...]) -> i
         # A finished run is not taken on trust: `train` refuses it where the recipe or the corpus is another one.
         ttsd("train", recipe, corpus, run, settings=settings)
     finally:
-        if not is_done:
-            clock.write_text(f"{before_s + time.perf_counter() - begun_s:.0f}")
+        spent_s = 0 if is_done else time.perf_counter() - begun_s
+        clock.write_text(f"{before_s + spent_s:.0f}")
     return int(clock.read_text())
 
 

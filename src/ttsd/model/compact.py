@@ -148,6 +148,15 @@ class FrontEnd(nn.Module):
         hidden, _, _, mask = self.text_encoder(symbol_ids, symbol_lengths)
         return hidden, mask
 
+    def read(self, symbol_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return one text's hidden states, and the logarithm of each symbol's frames, float [1, n_symbols].
+
+        Args:
+            symbol_ids: int64 [1, n_symbols].
+        """
+        hidden, mask = self.encode(symbol_ids, torch.full_like(symbol_ids[:, 0], symbol_ids.shape[1]))
+        return hidden, self.predict_log_durations(hidden, mask)
+
     def time(self, symbol_ids: Tensor, length_scale: Tensor | float) -> tuple[Tensor, Tensor]:
         """Return one text's hidden states, and the frames of every symbol, int64 [1, n_symbols].
 
@@ -155,8 +164,8 @@ class FrontEnd(nn.Module):
             symbol_ids: int64 [1, n_symbols].
             length_scale: Stretch of the durations.
         """
-        hidden, mask = self.encode(symbol_ids, torch.full_like(symbol_ids[:, 0], symbol_ids.shape[1]))
-        return hidden, whole_frames(self.predict_log_durations(hidden, mask), length_scale)
+        hidden, log_durations = self.read(symbol_ids)
+        return hidden, whole_frames(log_durations, length_scale)
 
     def predict_log_durations(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Return the logarithm of each symbol's frames, float [B, max_symbols]; the encoder does not learn by it."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ttsd.config import Config
 from ttsd.data.corpus import Corpus, read_corpus, validate_corpus
-from ttsd.errors import TtsdError
+from ttsd.errors import ConfigError, TtsdError
 from ttsd.report import Progress, no_progress
 from ttsd.utils.cache import find_cache
 from ttsd.utils.extras import require
@@ -138,12 +138,13 @@ def _rehearse(start: "Start", data: "TrainingData", config: Config) -> "Finding"
     import torch
 
     from ttsd.training.check import Finding
-    from ttsd.training.rehearsal import NO_GPU, has_gpu, rehearse
+    from ttsd.training.rehearsal import check_gpu, rehearse
 
-    if config.train.accelerator == "gpu" and not has_gpu():
-        return Finding("memory", "fail", NO_GPU)
     try:
+        check_gpu(config.train)
         told = rehearse(start.student, data.train, data.store, config)
+    except ConfigError as error:
+        return Finding("memory", "fail", str(error))
     except (torch.OutOfMemoryError, MemoryError):
         return Finding(
             "memory", "fail",

@@ -254,11 +254,10 @@ def _load(corpus: Corpus, config: Config, cache_dir: Path) -> tuple["Start", "Tr
     from ttsd.model.vits import find_frozen
     from ttsd.training.check import find_misfits
     from ttsd.training.datamodule import prepare_data
-    from ttsd.training.rehearsal import NO_GPU, check_strategy, has_gpu
+    from ttsd.training.rehearsal import check_gpu, check_strategy
     from ttsd.training.start import load_start
 
-    if config.train.accelerator == "gpu" and not has_gpu():
-        raise ConfigError(NO_GPU)
+    check_gpu(config.train)
     check_strategy(config.train.strategy)
     torch.manual_seed(derive_seed(config.seed, "start"))
     start = load_start(config)

@@ -24,7 +24,7 @@ from ttsd.training.checkpoint import read_checkpoint, save_checkpoint
 from ttsd.training.compact_validator import CompactValidator
 from ttsd.training.datamodule import TrainingData, prepare_data
 from ttsd.training.distillation import PHASES, distil
-from ttsd.training.rehearsal import NO_GPU, has_gpu
+from ttsd.training.rehearsal import check_gpu
 from ttsd.training.rendering import WhiteBox, load_teacher, render
 from ttsd.training.shelf import Shelf, rank
 from ttsd.training.validator import Judge
@@ -42,8 +42,7 @@ def load_compact(corpus: Corpus, config: Config, cache_dir: Path) -> tuple[White
     """
     if config.train.devices * config.train.n_nodes > 1:
         raise ConfigError(f"train.devices: a {config.model.preset} student is trained on one; set train.devices=1")
-    if config.train.accelerator == "gpu" and not has_gpu():
-        raise ConfigError(NO_GPU)
+    check_gpu(config.train)
     teacher = load_teacher(config)
     data = prepare_data(corpus, config, teacher.symbols, cache_dir)
     if config.teacher.texts is not None:
@@ -81,8 +80,9 @@ def train_compact(
     last_path = run_dir / "last.ckpt"
     if last_path.is_file():
         # All was trained, and the run was stopped before its report.
+        _tidy(run_dir)
         details: dict[str, Any] = json.loads(read_checkpoint(last_path)["run"]["details"])
-        return _tidy(run_dir, details)
+        return details
     config = choose_decoder(config, teacher)
     generator = torch.Generator().manual_seed(derive_seed(config.seed, "distil", "utterances"))
     order = torch.randperm(len(data.train), generator=generator)[: config.train.distil.n_utterances].tolist()
@@ -109,13 +109,13 @@ def train_compact(
     }
     run = {"details": json.dumps(details), "step": int(last["step"])}
     save_checkpoint(last_path, config, teacher.symbols, student.state_dict(), last["duration_scale"], run)
-    return _tidy(run_dir, details)
+    _tidy(run_dir)
+    return details
 
 
-def _tidy(run_dir: Path, details: dict[str, Any]) -> dict[str, Any]:
+def _tidy(run_dir: Path) -> None:
     for name in PHASES:
         (run_dir / f"{name}.ckpt").unlink(missing_ok=True)
-    return details
 
 
 def read_sentences(path: Path, config: Config, symbols: SymbolTable, cache_dir: Path) -> list[TrainingUtterance]:

@@ -74,11 +74,8 @@ class CompactValidator:
         """Return the factor that makes the durations as long as the teacher's on average."""
         if not self._renderings:
             return 1.0
-        front, device = student.front_end, next(student.parameters()).device
-        predicted = []
-        for one in self._renderings:
-            lengths = torch.tensor([len(one.symbol_ids)], device=device)
-            predicted.append(front.predict_log_durations(*front.encode(one.symbol_ids.to(device)[None], lengths)))
+        device = next(student.parameters()).device
+        predicted = [student.front_end.read(one.symbol_ids.to(device)[None])[1] for one in self._renderings]
         teacher = sum(int(one.durations.sum()) for one in self._renderings)
         # Symbols last whole frames and one at least, so a stretch of all gives less than it says: it takes trials.
         # Outside these bounds the front end has learnt nothing yet.

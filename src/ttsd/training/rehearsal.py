@@ -11,7 +11,7 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from ttsd.config import Config
+from ttsd.config import Config, TrainConfig
 from ttsd.errors import ConfigError
 from ttsd.model.vits import Vits
 from ttsd.training.batch import Batch, TrainingUtterance, UtteranceDataset, collate
@@ -21,7 +21,6 @@ from ttsd.training.sampler import epoch_batches
 from ttsd.training.store import AudioStore
 from ttsd.training.vits_module import VitsModule
 
-NO_GPU = "train.accelerator gpu: torch finds no GPU here; set train.accelerator=auto or cpu"
 _MB = 2**20
 _SHARE = 0.9
 """Of the memory that a suggested budget may take."""
@@ -115,9 +114,14 @@ def check_strategy(name: str) -> None:
         raise ConfigError(f"train.strategy: Lightning has no `{name}`; it has {', '.join(known)}")
 
 
-def has_gpu() -> bool:
-    """Tell whether torch finds a GPU that Lightning would train on."""
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
+def check_gpu(train: TrainConfig) -> None:
+    """Check that there is a GPU that Lightning would train on, where one is asked for.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if train.accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise ConfigError("train.accelerator gpu: torch finds no GPU here; set train.accelerator=auto or cpu")
 
 
 def measure_memory_mb(device: torch.device) -> tuple[float, float]:
