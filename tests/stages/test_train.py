@@ -1,5 +1,6 @@
 """Train: from a real corpus to checkpoints that speak, stopped and resumed without a trace."""
 
+import importlib
 import json
 import os
 import shutil
@@ -355,6 +356,8 @@ def test_a_start_that_failed_does_not_block_the_mended_command(curated_corpus: P
 def test_a_gpu_that_is_not_there_is_told_before_anything_is_written(
     curated_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # While it is imported, PyTorch's compiler looks into the function that is replaced here.
+    importlib.import_module("torch._dynamo")
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     config = load_config(None, [*SETTINGS, "train.accelerator=gpu"])
