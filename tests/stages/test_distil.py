@@ -25,8 +25,9 @@ from ttsd.model.source_filter_decoder import SourceFilterDecoder
 from ttsd.model.vits import build_vits
 from ttsd.stages import check, evaluate, export, synth, train
 from ttsd.training.batch import TrainingUtterance
-from ttsd.training.checkpoint import load_student, save_checkpoint
+from ttsd.training.checkpoint import load_student, load_tensors, save_checkpoint, save_tensors
 from ttsd.training.compact_validator import CompactValidator
+from ttsd.training.lanes import load_lane
 from ttsd.training.rendering import load_teacher, render
 from ttsd.training.shelf import rank
 
@@ -265,6 +266,14 @@ def test_lanes_are_those_of_one_small_voice(curated_corpus, run_dir, voice, tmp_
         settings = load_config(None, [f"evaluate.ckpt={json.dumps(given)}", "evaluate.lanes=true"])
         with pytest.raises(CheckpointError, match=told):
             evaluate.run(curated_corpus, tmp_path / "evaluation", settings)
+
+
+def test_a_lane_is_of_the_teacher_that_taught(run_dir, tmp_path):
+    content = load_tensors(run_dir / "best.ckpt")
+    assert load_lane("teacher_latents", run_dir / "best.ckpt").teacher.sha256 == content["teacher_sha256"]
+    save_tensors(tmp_path / "other.ckpt", content | {"teacher_sha256": "0" * 64})
+    with pytest.raises(CheckpointError, match=r"other\.ckpt: learnt from another joe than there is now"):
+        load_lane("teacher_latents", tmp_path / "other.ckpt")
 
 
 def test_what_does_not_fit_is_told_before_anything_is_made(curated_corpus, tmp_path, voice):

@@ -9,6 +9,7 @@ A file is a plain dictionary of numbers, strings and tensors, loaded with `weigh
     duration_scale  stretch of the durations that makes the speech as long as the teacher's
     run       in `last.ckpt` only: raw weights, optimisers, step, history
     lacks_posterior_encoder  in the `start.ckpt` of a Piper voice only
+    teacher_sha256  of a small voice's teacher, its file
 """
 
 import io
@@ -45,6 +46,8 @@ class Student:
     config: Config
     path: Path
     duration_scale: float = 1.0
+    teacher_sha256: str | None = None
+    """Of the file that a small voice learnt from; none in earlier files."""
 
     @property
     def sample_rate(self) -> int:
@@ -119,6 +122,7 @@ def save_checkpoint(
     run: dict[str, Any] | None = None,
     *,
     lacks_posterior_encoder: bool = False,
+    teacher_sha256: str | None = None,
 ) -> None:
     """Write a checkpoint atomically; the same contents give the same bytes.
 
@@ -131,6 +135,7 @@ def save_checkpoint(
         run: What a stopped run goes on from.
         lacks_posterior_encoder: The voice's posterior encoder is untrained, so a training that starts from it begins
             with its completion.
+        teacher_sha256: As in `Student`.
     """
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -144,6 +149,8 @@ def save_checkpoint(
         content["run"] = run
     if lacks_posterior_encoder:
         content["lacks_posterior_encoder"] = True
+    if teacher_sha256 is not None:
+        content["teacher_sha256"] = teacher_sha256
     save_tensors(path, content)
 
 
@@ -243,4 +250,5 @@ def build_student(content: dict[str, Any], path: Path) -> Student:
             f"{path}: its weights do not fit its settings; it is damaged, or of a ttsd whose "
             f"`{config.model.preset}` had other sizes: restore it, or train it again"
         ) from None
-    return Student(fold_weight_norm(voice).eval(), symbols, config, path, content["duration_scale"])
+    scale, teacher_sha256 = content["duration_scale"], content.get("teacher_sha256")
+    return Student(fold_weight_norm(voice).eval(), symbols, config, path, scale, teacher_sha256)

@@ -92,7 +92,7 @@ def train_compact(
     torch.manual_seed(derive_seed(config.seed, "start"))
     geometry, n_symbols = GEOMETRIES[config.model.preset], teacher.symbols.n_symbols
     student = CompactVoice(geometry, config.audio, n_symbols, config.model.decoder)
-    shelf = Shelf(run_dir, teacher.symbols, config, [])
+    shelf = Shelf(run_dir, teacher.symbols, config, [], teacher.sha256)
     losses = distil(
         student, teacher.vits, renderings, shelf, config, progress,
         lambda voice, step: validator.validate(voice, step, loggers),
@@ -108,7 +108,10 @@ def train_compact(
         "n_frames": sum(one.z.shape[1] for one in renderings),
     }
     run = {"details": json.dumps(details), "step": int(last["step"])}
-    save_checkpoint(last_path, config, teacher.symbols, student.state_dict(), last["duration_scale"], run)
+    save_checkpoint(
+        last_path, config, teacher.symbols, student.state_dict(), last["duration_scale"], run,
+        teacher_sha256=teacher.sha256,
+    )  # fmt: skip
     _tidy(run_dir)
     return details
 

@@ -62,9 +62,16 @@ def load_lane(name: str, path: Path) -> Lane:
         path: The student's checkpoint.
 
     Raises:
-        CheckpointError: It is no small voice, or its teacher is gone.
+        CheckpointError: It is no small voice, or its teacher is gone or is another one now.
     """
     student = load_student(path)
     if not isinstance(student.voice, CompactVoice):
         raise CheckpointError(f"{path}: a {student.config.model.preset} voice; evaluate.lanes is for small ones")
-    return Lane(name, student, load_teacher(student.config))
+    teacher = load_teacher(student.config)
+    if student.teacher_sha256 not in (None, teacher.sha256):
+        told = student.config.teacher
+        raise CheckpointError(
+            f"{path}: learnt from another {told.ckpt or told.voice} than there is now; bring that one back, or set "
+            "evaluate.lanes=false"
+        )
+    return Lane(name, student, teacher)

@@ -23,13 +23,22 @@ class Shelf:
         symbols: The student's.
         config: What the voices are saved with.
         history: Step and figures of every validation so far; a resumed run goes on from the earlier ones.
+        teacher_sha256: Of the file that a small voice learns from.
     """
 
-    def __init__(self, run_dir: Path, symbols: SymbolTable, config: Config, history: list[dict[str, float]]) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        symbols: SymbolTable,
+        config: Config,
+        history: list[dict[str, float]],
+        teacher_sha256: str | None = None,
+    ) -> None:
         self.run_dir = run_dir
         self.symbols = symbols
         self.config = config
         self.history = history
+        self.teacher_sha256 = teacher_sha256
 
     def add(self, step: int, figures: dict[str, float], voice: dict[str, Tensor]) -> None:
         """Take a voice in, and put out the one that is no longer among the best.
@@ -44,7 +53,10 @@ class Shelf:
         self.history.append({"step": step, **figures})
         best = rank(self.history)[: self.config.train.keep_checkpoints]
         if step in best:
-            save_checkpoint(self._path(step), self.config, self.symbols, voice, figures["duration_scale"])
+            save_checkpoint(
+                self._path(step), self.config, self.symbols, voice, figures["duration_scale"],
+                teacher_sha256=self.teacher_sha256,
+            )  # fmt: skip
         # The best one first: killed here, the run still has one.
         if best[0] == step:
             with atomic_path(self.run_dir / BEST_NAME) as temporary:
