@@ -168,10 +168,14 @@ def test_a_corpus_is_spoken_by_it_as_one_by_one(joe, tmp_path):
 
 def test_it_is_evaluated_as_a_checkpoint_is(joe, processed_corpus, tmp_path):
     settings = [f"evaluate.ckpt={joe}", "evaluate.split=all", "evaluate.max_utterances=1", "evaluate.n_bootstrap=100",
-                "evaluate.speed_sentences=1", "n_workers=1"]  # fmt: skip
+                "evaluate.speed_sentences=1", "n_workers=2"]  # fmt: skip
     details = evaluate.run(processed_corpus, tmp_path / "evaluation", load_config(None, settings)).details
     assert details["metrics"]["cer"]["systems"]["student"]["value"] < 0.2
     assert details["sizes"]["student"]["parameters"] == load_voice(joe).n_parameters
+    speed = json.loads((tmp_path / "evaluation" / "speed.json").read_text())["student"]
+    # PyTorch by itself takes twice that.
+    assert speed["peak_memory_mb"] < 300
+    assert [one["n_threads"] for one in speed["timings"]] == [1]
 
 
 def test_a_phoneme_without_a_symbol_is_named(joe):

@@ -7,6 +7,7 @@ import contextlib
 import json
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -60,9 +61,9 @@ def measure_speed(speaker: Speaker, texts: Sequence[str], *, seed: int, n_thread
         speaker: The voice; it gives a sentence as a whole, so the first sample comes with the last.
         texts: Sentences to speak one after another; at least one.
         seed: Seed of the noise.
-        n_threads: Threads that torch may use.
+        n_threads: Threads that torch may use, where the voice has loaded it.
     """
-    with torch_threads(n_threads):
+    with torch_threads(n_threads) if "torch" in sys.modules else contextlib.nullcontext():
         speaker.speak(texts[0], seed=seed)
         n_samples, took_s = 0, []
         for text in texts:
@@ -83,6 +84,8 @@ def time_speakers(
     progress: Progress,
 ) -> Timings:
     """Time every voice on one thread and on as many as there are workers, once: `speed.json` then stands.
+
+    A voice without torch has one thread, whatever is asked.
 
     Args:
         loaders: How every voice is loaded, by name; picklable.
@@ -116,6 +119,8 @@ def _time(item: tuple[Callable[[], Speaker], list[str], int, list[int]]) -> dict
     start_s = time.perf_counter()
     speaker = loader()
     load_s = time.perf_counter() - start_s
+    # Loading torch to set its threads would count as the memory of a voice that onnxruntime speaks with.
+    threads = threads if "torch" in sys.modules else [1]
     timings = [asdict(measure_speed(speaker, texts, seed=seed, n_threads=n)) for n in threads]
     return {
         "load_s": round(load_s, 3),
