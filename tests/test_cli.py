@@ -110,6 +110,8 @@ def test_the_version_is_printed(tmp_path: Path) -> None:
         ("generate", "a", "b", "--markdown", "c"),
         ("synth",),
         ("synth", "Text.", "--lines", "--out", "a.wav"),
+        ("synth", "Text.", "--out", "a.mp3"),
+        ("synth", "Text.", "--out", "-"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], tmp_path: Path) -> None:

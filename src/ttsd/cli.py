@@ -20,6 +20,7 @@ from ttsd.options import (
     find_checkpoint,
     find_student,
     load_settings,
+    name_beside,
     run_stage,
 )
 
@@ -319,7 +320,7 @@ def evaluate(
     from ttsd.stages import evaluate as stage
 
     source = in_dir or settings.paths.processed
-    target = out_dir or settings.paths.evaluation or students[0].parent / "evaluation"
+    target = out_dir or settings.paths.evaluation or name_beside(students[0], "evaluation")
     run_stage("evaluate", stage.run, source, target, settings, overwrite, as_json)
 
 

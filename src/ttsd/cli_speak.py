@@ -15,8 +15,11 @@ from ttsd.options import (
     Overwrite,
     find_named_voice,
     load_settings,
+    name_beside,
     run_stage,
 )
+
+_OTHER_FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac")
 
 
 def synth(
@@ -45,6 +48,8 @@ def synth(
     """
     if stream and (lines or out is not None or as_json):
         raise typer.BadParameter("--stream writes to standard output, without --lines, --out and --json")
+    if out is not None and (str(out) == "-" or out.suffix.lower() in _OTHER_FORMATS):
+        raise typer.BadParameter(f"--out {out}: name a .wav file or a folder; --stream writes to standard output")
     as_wav = not lines and (out is None or out.suffix.lower() == ".wav")
     if lines and out is not None and out.suffix.lower() == ".wav":
         raise typer.BadParameter("--lines writes a corpus, so --out must be a folder")
@@ -89,7 +94,8 @@ def export(
         ),
     ] = None,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; by default `export` beside it.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder to write; by default `export` or `piper` beside it."),
     ] = None,
     form: Annotated[
         str | None, typer.Option("--format", metavar="NAME", help="onnx for ttsd synth, or piper for other programs.")
@@ -109,4 +115,6 @@ def export(
     checkpoint = find_named_voice(ckpt or settings.synth.ckpt, settings.paths.run)
     from ttsd.stages import export as stage
 
-    run_stage("export", stage.run, checkpoint, out_dir or checkpoint.parent / "export", settings, overwrite, as_json)
+    # A folder for each form: one command after the other leaves both.
+    target = out_dir or name_beside(checkpoint, "piper" if settings.export.format == "piper" else "export")
+    run_stage("export", stage.run, checkpoint, target, settings, overwrite, as_json)

@@ -53,8 +53,8 @@ def load_settings(
 
 
 def find_student(path: Path, run_dir: Path) -> Path:
-    """Return a student to be evaluated: a corpus of what it has spoken, or a checkpoint as `find_checkpoint` does."""
-    return path if (path / "metadata.csv").is_file() else find_checkpoint(path, run_dir)
+    """Return a student to be evaluated: a corpus of what it has spoken, or a voice as `find_named_voice` does."""
+    return path if (path / "metadata.csv").is_file() else find_named_voice(path, run_dir)
 
 
 def find_checkpoint(ckpt: Path | None, run_dir: Path) -> Path:
@@ -86,6 +86,13 @@ def find_named_voice(ckpt: Path | None, run_dir: Path) -> Path:
         return find_checkpoint(ckpt, run_dir)
     except CheckpointError as error:
         raise CheckpointError(f"{error}; the voice of the package is --ckpt {PACKAGED_VOICE.stem}") from None
+
+
+def name_beside(voice: Path, name: str) -> Path:
+    """Return the folder of a voice's output, beside it; that of the package's own voice is here."""
+    from ttsd.data.onnx_voice import PACKAGED_VOICE
+
+    return Path(f"{voice.stem}-{name}") if voice == PACKAGED_VOICE else voice.parent / name
 
 
 def run_stage(

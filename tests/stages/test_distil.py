@@ -29,7 +29,8 @@ from ttsd.training.checkpoint import load_student, load_tensors, save_checkpoint
 from ttsd.training.compact_validator import CompactValidator
 from ttsd.training.lanes import load_lane
 from ttsd.training.rendering import load_teacher, render
-from ttsd.training.shelf import rank
+from ttsd.training.shelf import describe, rank
+from ttsd.training.start import load_start
 
 SETTINGS = (
     "model.preset=micro", "train.accelerator=cpu", "train.checkpoint_every_steps=100", "train.distil.n_utterances=4",
@@ -276,7 +277,29 @@ def test_a_lane_is_of_the_teacher_that_taught(run_dir, tmp_path):
         load_lane("teacher_latents", tmp_path / "other.ckpt")
 
 
-def test_what_does_not_fit_is_told_before_anything_is_made(curated_corpus, tmp_path, voice):
+def test_lanes_tell_what_they_miss(run_dir, tmp_path):
+    content = load_tensors(run_dir / "best.ckpt")
+    content["config"]["teacher"]["ckpt"] = str(tmp_path / "gone.ckpt")
+    save_tensors(tmp_path / "orphan.ckpt", content)
+    with pytest.raises(CheckpointError, match=r"orphan\.ckpt: its teacher .*gone\.ckpt is not there"):
+        load_lane("student_latents", tmp_path / "orphan.ckpt")
+    with pytest.raises(CheckpointError, match=r"voice\.onnx: an exported voice has no lanes"):
+        load_lane("student_latents", tmp_path / "voice.onnx")
+
+
+def test_where_nothing_is_held_out_nothing_is_measured(run_dir):
+    student = load_student(run_dir / "best.ckpt")
+    figures = CompactValidator([], [], student.config, None).validate(student.voice, 100, [])
+    assert figures == {"duration_scale": 1.0}
+    assert describe([{"step": 100} | figures]) == ""
+
+
+def test_what_does_not_fit_is_told_before_anything_is_made(curated_corpus, run_dir, tmp_path, voice):
+    small = run_dir / "best.ckpt"
+    with pytest.raises(ConfigError, match=r"train\.init_from: a micro student starts from nothing"):
+        train.run(curated_corpus, tmp_path / "run", load_config(None, [*SETTINGS, f"train.init_from={small}"]))
+    with pytest.raises(CheckpointError, match=r"best\.ckpt: a micro student, which no training starts from"):
+        load_start(load_config(None, [f"train.init_from={small}"]))
     with pytest.raises(ConfigError, match=r"train\.devices"):
         train.run(curated_corpus, tmp_path / "run", load_config(None, [*SETTINGS, "train.devices=2"]))
     with pytest.raises(CheckpointError, match=r"audio\.hop_length=256"):

@@ -2,6 +2,7 @@
 
 import json
 import wave
+from pathlib import Path
 
 import numpy as np
 import piper
@@ -10,12 +11,13 @@ import sherpa_onnx
 import soundfile
 
 from tests.commands import run_and_list_imports
-from ttsd.config import AsrConfig, Config, load_config
+from ttsd.config import AsrConfig, Config
 from ttsd.data.corpus import read_corpus
 from ttsd.data.onnx_voice import PACKAGED_VOICE, card_path, load_voice
 from ttsd.data.phonemes import phonemize
 from ttsd.metrics.intelligibility import Recognizer, normalize_english
-from ttsd.stages import export, synth
+from ttsd.options import find_named_voice, find_student, name_beside
+from ttsd.stages import synth
 from ttsd.utils.files import sha256_file
 
 SENTENCE = "The green plants turn the light of the sun into sugar."
@@ -42,11 +44,20 @@ def test_it_says_what_it_is_told_without_a_checkpoint_and_without_torch(tmp_path
     assert says_the_sentence(wav, sample_rate)
 
 
+def test_its_name_serves_wherever_a_voice_is_asked_for(tmp_path):
+    for find in (find_student, find_named_voice):
+        assert find(Path("joe-compact"), tmp_path) == PACKAGED_VOICE
+    assert name_beside(PACKAGED_VOICE, "evaluation") == Path("joe-compact-evaluation")
+    assert name_beside(tmp_path / "best.ckpt", "evaluation") == tmp_path / "evaluation"
+
+
 @pytest.fixture(scope="module")
 def for_others(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("piper")
-    report = export.run(PACKAGED_VOICE, folder, load_config(None, ["export.format=piper"]))
-    assert report.details["largest_difference"] < 1e-6
+    here = tmp_path_factory.mktemp("piper")
+    run_and_list_imports("export", "--ckpt", "joe-compact", "--format", "piper", cwd=here)
+    # Beside a checkpoint that would be; beside this one is no place for a user's files.
+    folder = here / "joe-compact-piper"
+    assert json.loads((folder / "report.json").read_text())["details"]["largest_difference"] < 1e-6
     return folder / PACKAGED_VOICE.name
 
 

@@ -222,5 +222,7 @@ def _read_card(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{beside}: {where}: {first['msg']}; export the voice again") from None
     # Older cards do not tell.
     if told.onnx_sha256 not in (None, sha256_file(path)):
-        raise CheckpointError(f"{beside}: the card of another voice than {path.name}; restore its own, or export again")
+        raise CheckpointError(
+            f"{beside}: the card of another voice than {path.name}, or that is damaged; restore both, or export again"
+        )
     return card

@@ -56,7 +56,10 @@ def cut_graph(model: Any, name: str) -> PiperGraph:
     duration_noise = [noise for noise in noises if noise in above]
     latent_noise = [noise for noise in noises if noise not in above]
     if not len(durations) == len(duration_noise) == len(latent_noise) == 1:
-        raise TeacherError(f"{name}: its graph is not a Piper voice's; name a voice exported by Piper")
+        raise TeacherError(
+            f"{name}: its graph is not a Piper voice's; name one exported by Piper, or a "
+            "student with model.duration_predictor=stochastic and model.decoder=hifigan"
+        )
     speech = model.graph.output[0].name
     return PiperGraph(
         duration_model=_cut(model, [*duration_noise], durations[0]),

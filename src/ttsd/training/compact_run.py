@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch.loggers import Logger
 
-from ttsd.config import Config
+from ttsd.config import Config, TrainConfig
 from ttsd.data.corpus import Corpus, clean_text
 from ttsd.data.phonemes import phonemize_many
 from ttsd.data.scripts import foreign_letter
@@ -36,13 +36,18 @@ def load_compact(corpus: Corpus, config: Config, cache_dir: Path) -> tuple[White
 
     Raises:
         CheckpointError: The teacher is missing or of another kind.
-        ConfigError: More devices are asked for than one, or a GPU where there is none.
+        ConfigError: More devices are asked for than one, or a GPU where there is none; or a voice to start from.
         CorpusError: No sentence is there to train on, or one holds a phoneme that the teacher has no symbol for; or
             `teacher.texts` cannot be read.
     """
     if config.train.devices * config.train.n_nodes > 1:
         raise ConfigError(f"train.devices: a {config.model.preset} student is trained on one; set train.devices=1")
     check_gpu(config.train)
+    if config.train.init_from not in (None, TrainConfig().init_from):
+        raise ConfigError(
+            f"train.init_from: a {config.model.preset} student starts from nothing; the voice that it learns from is "
+            "teacher.voice or teacher.ckpt"
+        )
     teacher = load_teacher(config)
     data = prepare_data(corpus, config, teacher.symbols, cache_dir)
     if config.teacher.texts is not None:

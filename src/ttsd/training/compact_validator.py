@@ -51,13 +51,14 @@ class CompactValidator:
         errors = [
             float((speak_latents(student.front_end, one, device) - one.z).abs().mean()) for one in self._renderings
         ]
-        figures = {"loss_latents": sum(errors) / max(len(errors), 1)}
+        # Where nothing is held out there is no figure, and the last voice is the best.
+        figures = {"loss_latents": sum(errors) / len(errors)} if errors else {}
         scale = self._find_scale(student)
         chosen = choose_sentences(len(self._renderings), self._config.train.validation.n_sentences)
         spoken = [self._speak(student, i, scale) for i in chosen]
         if self._judge is not None:
             figures |= self._judge([one.wav.cpu().numpy() for one in spoken])
-        else:
+        elif errors:
             figures["score"] = figures["loss_latents"]
         for logger in loggers:
             logger.log_metrics({f"val/{name}": value for name, value in figures.items()}, step=step)

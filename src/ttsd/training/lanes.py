@@ -64,12 +64,19 @@ def load_lane(name: str, path: Path) -> Lane:
     Raises:
         CheckpointError: It is no small voice, or its teacher is gone or is another one now.
     """
+    if path.suffix == ".onnx":
+        raise CheckpointError(f"{path}: an exported voice has no lanes; name the .ckpt file that it was made of")
     student = load_student(path)
     if not isinstance(student.voice, CompactVoice):
         raise CheckpointError(f"{path}: a {student.config.model.preset} voice; evaluate.lanes is for small ones")
+    told = student.config.teacher
+    if told.ckpt is not None and not told.ckpt.is_file():
+        raise CheckpointError(
+            f"{path}: its teacher {told.ckpt} is not there, which evaluate.lanes needs; put it there, in the folder "
+            "that the student was trained from, or set evaluate.lanes=false"
+        )
     teacher = load_teacher(student.config)
     if student.teacher_sha256 not in (None, teacher.sha256):
-        told = student.config.teacher
         raise CheckpointError(
             f"{path}: learnt from another {told.ckpt or told.voice} than there is now; bring that one back, or set "
             "evaluate.lanes=false"

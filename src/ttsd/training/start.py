@@ -9,6 +9,7 @@ from ttsd.config import AudioConfig, Config, ModelConfig, parse_config
 from ttsd.data.piper_voice import PACKAGED_VOICE, piper_voice_path, read_piper_config
 from ttsd.data.symbols import SymbolTable
 from ttsd.errors import CheckpointError, ConfigError
+from ttsd.model.compact import GEOMETRIES
 from ttsd.model.coqui_weights import MODEL_NAMES, find_coqui_voice, read_coqui_voice, remap_embedding
 from ttsd.model.piper_weights import LoadedPart, load_weights, read_piper_weights
 from ttsd.model.vits import Vits, build_vits
@@ -145,6 +146,10 @@ def _from_checkpoint(path: Path, config: Config) -> Start:
     content = read_checkpoint(path)
     theirs = parse_config(content["config"], origin=str(path))
     _check_audio(path, theirs.audio.sample_rate, theirs.audio.hop_length, config.audio)
+    if theirs.model.preset in GEOMETRIES:
+        raise CheckpointError(
+            f"{path}: a {theirs.model.preset} student, which no training starts from; name a VITS (medium or high)"
+        )
     if theirs.model.preset != config.model.preset:
         raise CheckpointError(
             f"{path}: a {theirs.model.preset} student, and model.preset is {config.model.preset}; "
@@ -202,5 +207,5 @@ def _check_audio(path: Path, sample_rate: int, hop_length: int, audio: AudioConf
         raise ConfigError(
             f"{path}: speaks at {sample_rate} Hz with hop {hop_length}, and the settings say {audio.sample_rate} Hz "
             f"with hop {audio.hop_length}; set audio.sample_rate={sample_rate} audio.hop_length={hop_length} and run "
-            "`ttsd preprocess` again, or choose another train.init_from"
+            "`ttsd preprocess` again, or choose another voice"
         )
