@@ -37,7 +37,7 @@ def test_an_evaluation_is_printed_with_every_column_named(out_dir: Path, capsys:
         "MCD dB, ttsd-2 0.00 5.00 9.00 – not enough data",
         "DNSMOS 3.00 3.00 3.00 0.00 0.00…0.00 equivalent",
         "student not yet",
-        "voice parameters MB RTF, 1 thread RTF, 2 threads memory MB",
+        "voice parameters MB, 32 bits RTF, 1 thread RTF, 2 threads memory MB",
         "student 15 651 841 62.6 0.102 0.0571 812",
         f"evaluate: {out_dir}",
     ):

@@ -43,7 +43,7 @@ def evaluation_tables(details: Mapping[str, Any], timings: Mapping[str, Mapping[
         header = [
             "voice",
             "parameters",
-            "MB",
+            "MB, 32 bits",
             *(f"RTF, {n} thread{'s' if n > 1 else ''}" for n in threads),
             "memory MB",
             "",
