@@ -223,6 +223,7 @@ def _read_card(path: Path) -> dict[str, Any]:
     # Older cards do not tell.
     if told.onnx_sha256 not in (None, sha256_file(path)):
         raise CheckpointError(
-            f"{beside}: the card of another voice than {path.name}, or that is damaged; restore both, or export again"
+            f"{beside}: the card of another voice than {path.name}, or {path.name} is damaged; restore both, or export "
+            "again"
         )
     return card

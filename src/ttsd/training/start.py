@@ -207,5 +207,5 @@ def _check_audio(path: Path, sample_rate: int, hop_length: int, audio: AudioConf
         raise ConfigError(
             f"{path}: speaks at {sample_rate} Hz with hop {hop_length}, and the settings say {audio.sample_rate} Hz "
             f"with hop {audio.hop_length}; set audio.sample_rate={sample_rate} audio.hop_length={hop_length} and run "
-            "`ttsd preprocess` again, or choose another voice"
+            "`ttsd preprocess` again, or choose another voice (train.init_from, or teacher.voice of a small one)"
         )
